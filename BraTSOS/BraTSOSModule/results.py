@@ -1,0 +1,55 @@
+"""Results as the panel's text browser shows them: small pieces of HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import TYPE_CHECKING
+
+from slicer.i18n import tr as _
+
+from BraTSOSLib.labels import REGION_TITLES
+
+if TYPE_CHECKING:
+    from BraTSOSLib.survival import Prediction
+
+
+def volumesText(name: str, volumes: Mapping[str, Mapping[str, float]]) -> str:
+    """Return a table of the regions' volumes under the segmentation's name."""
+    rows = "".join(
+        f"<tr><td>{escape(REGION_TITLES[region])}</td>"
+        f"<td align='right'>&nbsp;{volume['ml']:.1f} mL</td>"
+        f"<td align='right'>&nbsp;{volume['brain_percent']:.1f} %</td></tr>"
+        for region, volume in volumes.items()
+    )
+    header = f"<tr><td></td><td></td><td align='right'>&nbsp;{escape(_('of the brain'))}</td></tr>"
+    empty = "" if volumes["WT"]["ml"] else f"<p>{escape(_('No tumour was found.'))}</p>"
+    return f"<p><b>{escape(name)}</b></p>{empty}<table>{header}{rows}</table>"
+
+
+def predictionText(prediction: Prediction) -> str:
+    """Return category, probabilities, days and warnings of a prediction."""
+    words = {
+        "short": _("short (fewer than 300 days)"),
+        "medium": _("medium (300 to 450 days)"),
+        "long": _("long (more than 450 days)"),
+    }
+    if prediction.category is None:
+        parts = [f"<p><b>{escape(_('No survival category'))}</b>: {escape(prediction.reason or '')}</p>"]
+    else:
+        title = escape(_("Overall survival"))
+        parts = [f"<p><b>{title}: {escape(words[prediction.category])}</b></p>"]
+    if prediction.probabilities:
+        rows = "".join(
+            f"<tr><td>{escape(words[category])}</td><td align='right'>&nbsp;{100 * probability:.0f} %</td></tr>"
+            for category, probability in prediction.probabilities.items()
+        )
+        parts.append(f"<table>{rows}</table>")
+    if prediction.days is not None:
+        parts.append(
+            f"<p>{escape(_('Estimated median: {days} days from surgery').format(days=f'{prediction.days:.0f}'))}</p>"
+        )
+    if prediction.flags:
+        items = "".join(f"<li>{escape(flag.message)}</li>" for flag in prediction.flags)
+        parts.append(f"<p>{escape(_('To be taken with care:'))}</p><ul>{items}</ul>")
+    return "".join(parts)

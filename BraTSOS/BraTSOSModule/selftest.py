@@ -1,0 +1,59 @@
+"""The module's own test for *Reload and Test* and CTest: needs no weights, because it brings its own runner."""
+
+from __future__ import annotations
+
+import numpy as np
+import slicer
+from slicer.ScriptedLoadableModule import ScriptedLoadableModuleTest
+
+from BraTSOSLib.case import MODALITIES
+from BraTSOSLib.errors import InputError
+
+
+class ThresholdRunner:
+    """Labels voxels by the brightness of T1ce; says what it was given."""
+
+    def segment(self, case, *, progress=None, cancel=None):
+        return np.select([case.volumes["t1ce"] > level for level in (90, 80, 70)], [4, 1, 2], 0).astype(np.uint8)
+
+    def predict(self, case, labels, clinical, *, progress=None):
+        return case, labels, clinical
+
+
+class SelfTest(ScriptedLoadableModuleTest):
+    """Volumes to segmentation and back, on an oblique grid."""
+
+    def createLogic(self, runner):
+        """Return the logic under test."""
+        raise NotImplementedError
+
+    def setUp(self) -> None:
+        slicer.mrmlScene.Clear()
+
+    def _volumes(self) -> list:
+        matrix = np.array([[0.8, -0.6, 0, 10], [0.6, 0.8, 0, -20], [0, 0, -2, 30], [0, 0, 0, 1.0]])
+        scans = np.random.default_rng(0).uniform(0, 100, (4, 6, 8, 10)).astype(np.float32)
+        return [
+            slicer.util.addVolumeFromArray(scan, ijkToRAS=matrix, name=f"Case_{modality}")
+            for modality, scan in zip(MODALITIES, scans, strict=True)
+        ]
+
+    def test_labelsSurviveTheRoundTrip(self) -> None:
+        """What the runner labelled is what the segmentation holds."""
+        volumes = self._volumes()
+        logic = self.createLogic(ThresholdRunner())
+        segmentation = logic.segment(*volumes)
+        case, labels, clinical = logic.predict(segmentation, age=60, resection="GTR")
+        np.testing.assert_array_equal(labels, ThresholdRunner().segment(case))
+        self.assertEqual(sorted(np.unique(labels)), [0, 1, 2, 4])
+        self.assertEqual(clinical.resection, "GTR")
+        self.delayDisplay("The labels survive the round trip")
+
+    def test_badInputLeavesTheSceneAlone(self) -> None:
+        """A volume that is chosen twice is refused and nothing is added."""
+        t1, t1ce, t2, _flair = self._volumes()
+        before = slicer.mrmlScene.GetNumberOfNodes()
+        with self.assertRaises(InputError):
+            self.createLogic(ThresholdRunner()).segment(t1, t1ce, t2, t2)
+        self.assertEqual(slicer.mrmlScene.GetNumberOfNodes(), before)
+        self.delayDisplay("Bad input leaves the scene alone")

@@ -1,0 +1,125 @@
+"""One self-contained, printable HTML page for one case."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..atomic import atomic_file
+from ..case import Case
+from ..labels import COLOURS, REGION_TITLES
+from ..volumes import brain_volume, volumes
+from .cards import card_view, how_often_wrong, survival_card, typical_error
+from .content import brain_note, flag_messages, input_views, result_view, run_groups, text
+from .pictures import draw_views
+
+
+def write_report(
+    path: str | os.PathLike[str],
+    case: Case,
+    labels: np.ndarray,
+    prediction: Any,
+    *,
+    run: Mapping[str, Any],
+    cards: Sequence[Mapping[str, Any]],
+) -> Path:
+    """Write the report of a case, whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+        The HTML file; its folder is made if need be.
+    case : Case
+    labels : ndarray, (z, y, x)
+        Values 0, 1, 2, 4 on the case's grid; may be empty of tumour.
+    prediction : Prediction
+        Of ``BraTSOSLib.survival``; with ``category`` None the reason is shown in its place.
+    run : dict
+        Versions, device, timings in seconds, hashes: shown as they are. Nothing else in the page depends on the
+        time or the machine, so that the same arguments give the same bytes.
+    cards : list of dict
+        The cards of the models that had a part in the result, shown in short form.
+
+    Returns
+    -------
+    Path
+        Of the file written.
+
+    Raises
+    ------
+    InputError
+        If the label map does not fit the scans, or the file cannot be written.
+    """
+    path = Path(path)
+    page = render_report(case, labels, prediction, run=run, cards=cards)
+    with atomic_file(path) as unfinished:
+        unfinished.write_text(page, encoding="utf-8", newline="\n")
+    return path
+
+
+def render_report(
+    case: Case, labels: np.ndarray, prediction: Any, *, run: Mapping[str, Any], cards: Sequence[Mapping[str, Any]]
+) -> str:
+    """Return the page that ``write_report`` writes."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    from .. import __version__
+
+    # Everything is escaped: a case's name or a flag may come from a file name or a table that somebody else wrote.
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).resolve().parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    measured = volumes(case, labels)
+    brain = brain_volume(case)
+    colours = {
+        region: "#{:02x}{:02x}{:02x}".format(*(round(255 * part) for part in COLOURS[region])) for region in COLOURS
+    }
+    card = survival_card(cards, prediction.model or {})
+    pictures = [
+        {"title": view.title, "caption": view.caption, "alt": view.alt, "data": base64.b64encode(view.png).decode()}
+        for view in draw_views(case, labels)
+    ]
+    return environment.get_template("report.html.jinja").render(
+        version=__version__,
+        name=case.name,
+        synthetic=case.synthetic,
+        result=result_view(prediction),
+        wrong=how_often_wrong(card),
+        error=typical_error(card),
+        flags=flag_messages(prediction.flags or ()),
+        inputs=input_views(prediction.inputs or {}, card),
+        survival_card=card_view(card) if card else None,
+        notes=list(case.notes),
+        given=isinstance(run.get("settings"), Mapping) and run["settings"].get("labels") == "given",
+        empty=not np.any(labels),
+        pictures=pictures,
+        legend=[{"colour": colours[region], "title": REGION_TITLES[region]} for region in COLOURS],
+        volumes=[
+            {
+                "title": REGION_TITLES[region],
+                "colour": colours.get(region),
+                "sum": region not in COLOURS,
+                **values,
+            }
+            for region, values in measured.items()
+        ],
+        brain_ml=f"{brain:,.0f}",
+        brain_note=brain_note(brain),
+        cards=[card_view(item) for item in cards],
+        model=[
+            (key, text(value))
+            for key, value in ((key, (prediction.model or {}).get(key)) for key in ("name", "version", "sha256"))
+            if value
+        ],
+        run=run_groups(run),
+    )

@@ -1,0 +1,340 @@
+"""BiTr-UNet: a CBAM encoder, two transformers (on the 1/8 skip and the 1/16 bottom) and a residual decoder.
+
+Jia Q., Shu H.: BiTr-Unet: a CNN-Transformer Combined Network for MRI Brain Tumor Segmentation, 2021
+(arXiv 2109.12271), used by Do et al. 2022. Written from the papers. Against the published code: ``forward`` returns
+logits (the softmax is applied once, by the caller), dropout is off in evaluation, the learned positions are resized
+to the actual grid, and no module is built that the output does not depend on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812  (torch's own convention)
+
+
+@dataclass(frozen=True)
+class BiTrUNetConfig:
+    """What distinguishes one BiTr-UNet from another; the defaults are the published network.
+
+    Attributes
+    ----------
+    widths : channels of levels 1 to 4 (full resolution to 1/8) and of the bottom (1/16)
+    token_dims : token width at 1/8 and at 1/16
+    token_voxels : voxels joined into one token along the last axis, at 1/8 and at 1/16
+    position_grids : token grids on which the learned positions are stored (those of a 128³ input)
+    depths, heads, mlp_dims : of the two transformers, 1/8 first
+    token_kernel : kernel of the convolution from the encoder's maps to tokens
+    return_convs, return_residual : layers that bring the tokens back to maps of the level-4 width
+    group_norm : GroupNorm(8) throughout, residual encoder blocks and final LayerNorms (the compact presets, for
+        batches of one); published: no encoder norm, BatchNorm in the decoder
+    cbam_reduction : of the channel gate's hidden layer
+    fold : 1, or 2 to compute on a lattice twice as coarse: blocks of 2³ voxels become channels at the input and
+        channels become voxels again at the output, so that 1 mm detail costs as much as 2 mm
+    deep_supervision : auxiliary heads at 1/2 and 1/4 for training
+    """
+
+    in_channels: int = 4
+    out_channels: int = 4
+    widths: tuple[int, int, int, int, int] = (16, 32, 64, 128, 256)
+    token_dims: tuple[int, int] = (512, 256)
+    token_voxels: tuple[int, int] = (2, 1)
+    position_grids: tuple[tuple[int, int, int], tuple[int, int, int]] = ((16, 16, 8), (8, 8, 8))
+    depths: tuple[int, int] = (4, 4)
+    heads: int = 8
+    mlp_dims: tuple[int, int] = (4096, 4096)
+    token_kernel: int = 3
+    return_convs: int = 2
+    return_residual: bool = True
+    group_norm: bool = False
+    cbam_reduction: int = 16
+    fold: int = 1
+    deep_supervision: bool = False
+    dropout: float = 0.1
+    stem_dropout: float = 0.2
+
+    def to_dict(self) -> dict[str, Any]:
+        """The arguments as plain JSON values, for a model card."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> BiTrUNetConfig:
+        """The inverse of ``to_dict``; lists become tuples again."""
+        return cls(**{key: _tuples(value) for key, value in values.items()})
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+
+
+PUBLISHED = BiTrUNetConfig()
+COMPACT = BiTrUNetConfig(
+    out_channels=3,
+    widths=(32, 48, 64, 80, 96),
+    token_dims=(80, 96),
+    token_voxels=(1, 1),
+    position_grids=((4, 6, 4), (2, 3, 2)),
+    depths=(1, 2),
+    heads=4,
+    mlp_dims=(160, 192),
+    token_kernel=1,
+    return_convs=1,
+    return_residual=False,
+    group_norm=True,
+    cbam_reduction=4,
+    fold=2,
+    deep_supervision=True,
+    dropout=0.0,
+    stem_dropout=0.0,
+)
+"""For 2 mm volumes on a laptop without a GPU: regions WT, TC, ET as sigmoid logits, computed on a 4 mm lattice."""
+COMPACT_FINE = replace(COMPACT, widths=(16, 32, 64, 80, 96), fold=1)
+"""The same depth on the 2 mm lattice itself: about three times the time, for machines with a GPU."""
+
+
+def fold_space(x: Tensor, factor: int) -> Tensor:
+    """(batch, c, z, y, x) to (batch, c · factor³, z / factor, y / factor, x / factor)."""
+    if factor == 1:
+        return x
+    batch, channels, d, h, w = x.shape
+    x = x.reshape(batch, channels, d // factor, factor, h // factor, factor, w // factor, factor)
+    return x.permute(0, 1, 3, 5, 7, 2, 4, 6).flatten(1, 4)
+
+
+def unfold_space(x: Tensor, factor: int) -> Tensor:
+    """The inverse of ``fold_space``."""
+    if factor == 1:
+        return x
+    batch, channels, d, h, w = x.shape
+    x = x.reshape(batch, channels // factor**3, factor, factor, factor, d, h, w)
+    return x.permute(0, 1, 5, 2, 6, 3, 7, 4).reshape(batch, -1, d * factor, h * factor, w * factor)
+
+
+def fold_weights(state: dict[str, Tensor], factor: int = 2) -> dict[str, Tensor]:
+    """Turn the weights of an unfolded network into those of the folded one.
+
+    The folded network then answers as the unfolded one does on block means, every voxel of a block alike: a
+    warm start at the finer spacing.
+    """
+    state = dict(state)
+    state["stem.0.weight"] = state["stem.0.weight"].repeat_interleave(factor**3, dim=1) / factor**3
+    for name in ("head.weight", "head.bias"):
+        state[name] = state[name].repeat_interleave(factor**3, dim=0)
+    return state
+
+
+class CBAM(nn.Module):
+    """Convolutional block attention: a channel gate, then a spatial gate (in [0.5, 1), its logit being rectified)."""
+
+    def __init__(self, channels: int, reduction: int) -> None:
+        super().__init__()
+        hidden = max(channels // reduction, 1)
+        self.channel = nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, channels))
+        self.spatial = nn.Conv3d(2, 1, 7, padding=3, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate = self.channel(x.mean(dim=(2, 3, 4))) + self.channel(x.amax(dim=(2, 3, 4)))
+        x = x * torch.sigmoid(gate)[:, :, None, None, None]
+        summary = torch.cat([x.amax(dim=1, keepdim=True), x.mean(dim=1, keepdim=True)], dim=1)
+        return x * torch.sigmoid(F.relu(self.spatial(summary)))
+
+
+def _conv(inputs: int, outputs: int, norm: str | None, dilation: int = 1) -> nn.Sequential:
+    """3³ convolution, normalisation if any, ReLU."""
+    layers: list[nn.Module] = [nn.Conv3d(inputs, outputs, 3, padding=dilation, dilation=dilation)]
+    if norm is not None:
+        layers.append(nn.GroupNorm(8, outputs) if norm == "group" else nn.BatchNorm3d(outputs))
+    layers.append(nn.ReLU())
+    return nn.Sequential(*layers)
+
+
+class EncoderBlock(nn.Module):
+    """Two convolutions and CBAM; the compact presets add the first convolution's output to the second's."""
+
+    def __init__(self, inputs: int, outputs: int, config: BiTrUNetConfig, dilation: int = 1) -> None:
+        super().__init__()
+        norm = "group" if config.group_norm else None
+        self.first = _conv(inputs, outputs, norm, dilation)
+        self.second = _conv(outputs, outputs, norm, dilation)
+        self.cbam = CBAM(outputs, config.cbam_reduction)
+        self.residual = config.group_norm
+
+    def forward(self, x: Tensor) -> Tensor:
+        first = self.first(x)
+        second = self.second(first)
+        return self.cbam(first + second if self.residual else second)
+
+
+class ResidualPair(nn.Module):
+    """(3³ convolution, normalisation, ReLU) twice, the input added at the end."""
+
+    def __init__(self, channels: int, norm: str) -> None:
+        super().__init__()
+        self.body = nn.Sequential(_conv(channels, channels, norm), _conv(channels, channels, norm))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x)
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention over (batch, tokens, width)."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.project = nn.Linear(width, width)
+        self.dropout = dropout
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, tokens, width = x.shape
+        q, k, v = self.qkv(x).reshape(batch, tokens, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        x = F.scaled_dot_product_attention(q, k, v, dropout_p=self.dropout if self.training else 0.0)
+        return F.dropout(self.project(x.transpose(1, 2).reshape(batch, tokens, width)), self.dropout, self.training)
+
+
+class TransformerLayer(nn.Module):
+    """Pre-norm attention and MLP, each with its residual."""
+
+    def __init__(self, width: int, heads: int, mlp_dim: int, dropout: float) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width)
+        self.attention = Attention(width, heads, dropout)
+        self.norm2 = nn.LayerNorm(width)
+        self.mlp = nn.Sequential(
+            nn.Linear(width, mlp_dim), nn.GELU(), nn.Dropout(dropout), nn.Linear(mlp_dim, width), nn.Dropout(dropout)
+        )
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.dropout(self.attention(self.norm1(x)))
+        return x + self.mlp(self.norm2(x))
+
+
+class TokenTransformer(nn.Module):
+    """Maps (batch, inputs, d, h, w) to tokens, through transformer layers, and back to (batch, outputs, d, h, w)."""
+
+    def __init__(self, inputs: int, outputs: int, level: int, config: BiTrUNetConfig) -> None:
+        super().__init__()
+        self.token_voxels = config.token_voxels[level]
+        width = config.token_dims[level]
+        self.maps = width // self.token_voxels
+        kernel = config.token_kernel
+        projection = nn.Conv3d(inputs, self.maps, kernel, padding=kernel // 2)
+        self.embed: nn.Module = (
+            projection if config.group_norm else nn.Sequential(nn.BatchNorm3d(inputs), nn.ReLU(), projection)
+        )
+        self.position = nn.Parameter(torch.zeros(1, width, *config.position_grids[level]))
+        self.dropout = nn.Dropout(config.dropout)
+        self.layers = nn.Sequential(
+            *[
+                TransformerLayer(width, config.heads, config.mlp_dims[level], config.dropout)
+                for _ in range(config.depths[level])
+            ]
+        )
+        self.norm = nn.LayerNorm(width) if config.group_norm else nn.Identity()
+        norm = "group" if config.group_norm else "batch"
+        convs: list[nn.Module] = [
+            _conv(self.maps if i == 0 else outputs, outputs, norm) for i in range(config.return_convs)
+        ]
+        if config.return_residual:
+            convs.append(ResidualPair(outputs, norm))
+        self.restore = nn.Sequential(*convs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.embed(x)
+        batch, _, d, h, w = x.shape
+        grid = (d, h, w // self.token_voxels)
+        position: Tensor = self.position
+        if position.shape[2:] != grid:
+            position = F.interpolate(position, size=grid, mode="trilinear", align_corners=False)
+        tokens = x.flatten(2).transpose(1, 2).reshape(batch, -1, self.maps * self.token_voxels)
+        tokens = self.dropout(tokens + position.flatten(2).transpose(1, 2))
+        tokens = self.norm(self.layers(tokens))
+        x = tokens.reshape(batch, d * h * w, self.maps).transpose(1, 2).reshape(batch, self.maps, d, h, w)
+        return self.restore(x)
+
+
+class UpStep(nn.Module):
+    """1³ convolution, transposed 2³ convolution, concatenation with the skip, 1³ convolution, residual pair."""
+
+    def __init__(self, inputs: int, outputs: int, norm: str) -> None:
+        super().__init__()
+        self.reduce = nn.Conv3d(inputs, outputs, 1)
+        self.up = nn.ConvTranspose3d(outputs, outputs, 2, stride=2)
+        self.fuse = nn.Conv3d(2 * outputs, outputs, 1)
+        self.block = ResidualPair(outputs, norm)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        return self.block(self.fuse(torch.cat([skip, self.up(self.reduce(x))], dim=1)))
+
+
+class BiTrUNet(nn.Module):
+    """BiTr-UNet; see the module's docstring and ``BiTrUNetConfig``.
+
+    ``forward`` takes (batch, in_channels, d, h, w), every axis a multiple of 16 · fold, and returns logits
+    (batch, out_channels, d, h, w). ``forward_supervised`` returns them as ``main`` together with the auxiliary heads'
+    logits ``half`` and ``quarter`` (at 1/2 and 1/4 of the lattice computed on) where the configuration has them.
+    """
+
+    def __init__(self, config: BiTrUNetConfig = PUBLISHED) -> None:
+        super().__init__()
+        self.config = config
+        w1, w2, w3, w4, bottom = config.widths
+        norm = "group" if config.group_norm else "batch"
+        blocks = config.fold**3
+        stem = nn.Conv3d(config.in_channels * blocks, w1, 3, padding=1)
+        self.stem = nn.Sequential(stem, nn.Dropout3d(config.stem_dropout))
+        self.level1 = EncoderBlock(w1, w1, config)
+        self.level2 = EncoderBlock(w1, w2, config)
+        self.level3 = EncoderBlock(w2, w3, config)
+        self.level4 = EncoderBlock(w3, w4, config)
+        self.bottom = EncoderBlock(w4, bottom, config, dilation=2)
+        self.skip_transformer = TokenTransformer(w4, w4, 0, config)
+        self.bottom_transformer = TokenTransformer(bottom, w4, 1, config)
+        self.up5 = UpStep(w4, w4, norm)
+        self.skip_map = nn.Sequential(nn.Conv3d(w4, w4, 1), nn.ConvTranspose3d(w4, w4, 1))
+        self.merge4 = nn.Conv3d(2 * w4, w4, 1)
+        self.block4 = ResidualPair(w4, norm)
+        self.up4 = UpStep(w4, w3, norm)
+        self.up3 = UpStep(w3, w2, norm)
+        self.up2 = UpStep(w2, w1, norm)
+        self.head = nn.Conv3d(w1, config.out_channels * blocks, 1)
+        if config.deep_supervision:
+            self.head_half = nn.Conv3d(w2, config.out_channels, 1)
+            self.head_quarter = nn.Conv3d(w3, config.out_channels, 1)
+        for module in self.modules():
+            if isinstance(module, nn.Conv3d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out")
+
+    def _decode(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Decoder maps at full, half and quarter resolution."""
+        multiple = 16 * self.config.fold
+        if any(size % multiple for size in x.shape[2:]):
+            raise ValueError(f"BiTrUNet needs axes that are multiples of {multiple}; found {tuple(x.shape[2:])}")
+        x = fold_space(x, self.config.fold)
+        skip1 = self.level1(self.stem(x))
+        skip2 = self.level2(F.max_pool3d(skip1, 2))
+        skip3 = self.level3(F.max_pool3d(skip2, 2))
+        skip4 = self.level4(F.max_pool3d(skip3, 2))
+        deep = self.bottom_transformer(self.bottom(F.max_pool3d(skip4, 2)))
+        y = self.up5(deep, skip4)
+        y = self.block4(self.merge4(torch.cat([y, self.skip_map(self.skip_transformer(skip4))], dim=1)))
+        quarter = self.up4(y, skip3)
+        half = self.up3(quarter, skip2)
+        return self.up2(half, skip1), half, quarter
+
+    def forward(self, x: Tensor) -> Tensor:
+        return unfold_space(self.head(self._decode(x)[0]), self.config.fold)
+
+    def forward_supervised(self, x: Tensor) -> dict[str, Tensor]:
+        """Logits by name: ``main`` and, with deep supervision, ``half`` and ``quarter``."""
+        full, half, quarter = self._decode(x)
+        outputs = {"main": unfold_space(self.head(full), self.config.fold)}
+        if self.config.deep_supervision:
+            outputs["half"] = self.head_half(half)
+            outputs["quarter"] = self.head_quarter(quarter)
+        return outputs

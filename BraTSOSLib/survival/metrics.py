@@ -1,0 +1,158 @@
+"""Metrics of survival predictions: pure functions of truth and prediction, in days."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import InputError
+from .categories import class_indices
+
+
+def _pair(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    if first.ndim != 1 or first.shape != second.shape:
+        raise InputError(f"Truth and prediction have the shapes {first.shape} and {second.shape}: give two equal rows.")
+    if len(first) == 0:
+        raise InputError("Truth and prediction hold no patients: a metric needs at least one.")
+    if not (np.isfinite(first).all() and np.isfinite(second).all()):
+        raise InputError("Truth or prediction holds a missing or infinite value: leave those patients out first.")
+    return first, second
+
+
+def concordance_pairs(times: np.ndarray, events: np.ndarray | None = None) -> np.ndarray:
+    """Return which ordered pairs are comparable: ``[i, j]`` is true where patient i is known to die before j.
+
+    Parameters
+    ----------
+    times : ndarray, shape (n,)
+        Days to death or to the last contact.
+    events : ndarray of bool, shape (n,), optional
+        True where the patient died; everybody by default.
+
+    Notes
+    -----
+    Two deaths on the same day are not comparable; a death and a censoring on the same day are, because the censored
+    patient outlived that day (Harrell 1982; the convention of lifelines).
+    """
+    died = np.ones(len(times), dtype=bool) if events is None else np.asarray(events).astype(bool)
+    earlier = times[:, None] < times[None, :]
+    same_day = (times[:, None] == times[None, :]) & ~died[None, :]
+    return died[:, None] & (earlier | same_day)
+
+
+def concordance_index(times: np.ndarray, scores: np.ndarray, events: np.ndarray | None = None) -> float:
+    """Return Harrell's concordance index, ties in the score counted half.
+
+    Parameters
+    ----------
+    times : array_like, shape (n,)
+        Days to death or to the last contact.
+    scores : array_like, shape (n,)
+        Predicted survival: the larger, the longer (predicted days, or a risk with its sign changed).
+    events : array_like of bool, shape (n,), optional
+        True where the patient died; everybody by default.
+
+    Raises
+    ------
+    InputError
+        If no two patients can be compared.
+
+    References
+    ----------
+    Harrell et al. 1982, *Evaluating the yield of medical tests*, JAMA 247(18).
+    """
+    times, scores = _pair(times, scores)
+    comparable = concordance_pairs(times, events)
+    total = int(comparable.sum())
+    if total == 0:
+        raise InputError("No two patients can be compared: all died on the same day or are censored.")
+    right = int((comparable & (scores[:, None] < scores[None, :])).sum())
+    tied = int((comparable & (scores[:, None] == scores[None, :])).sum())
+    return (right + 0.5 * tied) / total
+
+
+def concordance_over_subsets(times: np.ndarray, features: np.ndarray, subsets: np.ndarray) -> np.ndarray:
+    """Return the concordance index of every feature on every subset of the patients (all deaths observed).
+
+    Parameters
+    ----------
+    times : ndarray, shape (n,)
+        Days to death.
+    features : ndarray, shape (n, p)
+        Features; missing values (NaN) count as tied with everything.
+    subsets : ndarray of bool, shape (s, n)
+        Patients of each subset.
+
+    Returns
+    -------
+    ndarray, shape (s, p)
+
+    Notes
+    -----
+    The comparisons of one feature are made once for all patients; a subset's count is then a quadratic form of its
+    membership vector, so that many training folds cost little more than one.
+    """
+    times, features = np.asarray(times, dtype=np.float64), np.asarray(features, dtype=np.float64)
+    members = np.asarray(subsets).astype(np.float32)
+    comparable = concordance_pairs(times).astype(np.float32)
+    totals = ((members @ comparable) * members).sum(axis=1, dtype=np.float64)
+    if (totals == 0).any():
+        raise InputError("A subset holds no two patients who can be compared: it is too small.")
+    result = np.empty((len(members), features.shape[1]))
+    for column in range(features.shape[1]):
+        values = features[:, column]
+        order = (values[:, None] < values[None, :]).astype(np.float32)
+        order -= values[:, None] > values[None, :]
+        excess = ((members @ (order * comparable)) * members).sum(axis=1, dtype=np.float64)
+        result[:, column] = 0.5 + 0.5 * excess / totals
+    return result
+
+
+def accuracy(days: np.ndarray, predicted_classes: np.ndarray) -> float:
+    """Return the share of patients whose predicted class (index into ``CATEGORIES``) is that of their ``days``."""
+    days, predicted = _pair(days, predicted_classes)
+    return float((class_indices(days) == predicted).mean())
+
+
+def mean_squared_error(days: np.ndarray, predicted_days: np.ndarray) -> float:
+    """Return the mean squared error in days squared."""
+    days, predicted = _pair(days, predicted_days)
+    return float(((days - predicted) ** 2).mean())
+
+
+def spearman(days: np.ndarray, scores: np.ndarray) -> float:
+    """Return Spearman's rank correlation, ties given their mean rank; 0 where one side is constant."""
+    days, scores = _pair(days, scores)
+    first, second = mean_ranks(days), mean_ranks(scores)
+    first, second = first - first.mean(), second - second.mean()
+    norm = float(np.sqrt((first @ first) * (second @ second)))
+    return float(first @ second) / norm if norm > 0 else 0.0
+
+
+def mean_ranks(values: np.ndarray) -> np.ndarray:
+    """Return the ranks 1..n of ``values``, shape (n,), equal values sharing their mean rank."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return (last - (counts - 1) / 2.0)[inverse]
+
+
+def log_loss(days: np.ndarray, probabilities: np.ndarray) -> float:
+    """Return the mean negative log-probability (natural logarithm) given to the true class.
+
+    ``probabilities`` has the shape (n, 3) in the order of ``CATEGORIES``.
+    """
+    chosen = np.asarray(probabilities)[np.arange(len(days)), class_indices(days)]
+    return float(-np.log(np.clip(chosen, 1e-12, 1.0)).mean())
+
+
+def calibration_error(days: np.ndarray, probabilities: np.ndarray, bins: int = 5) -> float:
+    """Return the expected calibration error of the predicted class over equal-mass bins of its probability.
+
+    ``probabilities`` has the shape (n, 3). Naeini et al. 2015 (AAAI), with equal-mass instead of equal-width bins.
+    """
+    probabilities = np.asarray(probabilities)
+    confidence = probabilities.max(axis=1)
+    correct = (probabilities.argmax(axis=1) == class_indices(days)).astype(np.float64)
+    parts = np.array_split(np.argsort(confidence, kind="stable"), bins)
+    gaps = [len(part) * abs(correct[part].mean() - confidence[part].mean()) for part in parts if len(part)]
+    return float(sum(gaps) / len(confidence))

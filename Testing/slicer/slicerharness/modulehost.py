@@ -1,0 +1,63 @@
+"""Loads a scripted module and hosts its panel, as ``qSlicerScriptedLoadableModule`` does in the application."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import types
+from pathlib import Path
+
+
+class ModuleHost:
+    """One scripted module with its panel on show.
+
+    Parameters
+    ----------
+    path : Path
+        The module's ``.py`` file; only its own folder goes onto ``sys.path``, as in Slicer.
+    """
+
+    def __init__(self, path: Path) -> None:
+        import qt
+        import slicer
+
+        self.name = path.stem
+        if str(path.parent) not in sys.path:
+            sys.path.insert(0, str(path.parent))
+        self.python = importlib.import_module(self.name)
+        self.description = types.SimpleNamespace(path=str(path), title="", icon=None)
+        getattr(self.python, self.name)(self.description)
+        entry = slicer.qSlicerScriptedLoadableModule()
+        entry.name, entry.path = self.name, str(path)
+        entry.widgetRepresentation = lambda: types.SimpleNamespace(self=lambda: self.widget)
+        setattr(slicer.modules, self.name.lower(), entry)
+
+        class qSlicerScriptedLoadableModuleWidget(slicer.qSlicerWidget):
+            isEntered = False
+
+        self.parent = qSlicerScriptedLoadableModuleWidget()
+        self.parent.setLayout(qt.QVBoxLayout())
+        self.parent.setMRMLScene(slicer.mrmlScene)
+        self.widget = getattr(self.python, self.name + "Widget")(self.parent)
+        self.widget.setup()
+        self.enter()
+
+    def enter(self) -> None:
+        """Open the module."""
+        self.parent.isEntered = True
+        self.widget.enter()
+        self.parent.show()
+
+    def exit(self) -> None:
+        """Go to another module."""
+        self.parent.isEntered = False
+        self.widget.exit()
+        self.parent.hide()
+
+    def close(self) -> None:
+        """Unload the module."""
+        import qt
+
+        self.widget.cleanup()
+        self.parent.deleteLater()
+        qt.QApplication.sendPostedEvents(None, qt.QEvent.DeferredDelete)
