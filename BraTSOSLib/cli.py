@@ -227,23 +227,28 @@ def models(as_json: Json = False) -> None:
 def train_segmentation(
     data: Annotated[Path, typer.Argument(help="Folder of case folders with label maps.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for checkpoints and weights.")],
-    network: Annotated[str, typer.Option(help="The network's preset.")] = "compact",
-    stage: Annotated[str, typer.Option(help="The stage to train.")] = "coarse",
+    network: Annotated[str, typer.Option(help="The network's preset.")] = "bitrunet-compact",
     minutes: Annotated[float, typer.Option(help="Training time.")] = 60.0,
-    validation: Annotated[str, typer.Option(help="Names of the cases to keep for validation, with commas.")] = "",
+    steps: Annotated[int | None, typer.Option(help="Number of steps, instead of a time.")] = None,
+    validation: Annotated[
+        str | None, typer.Option(help="Names of the cases to hold out, with commas; else the suggested eight.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    name: Annotated[str, typer.Option(help="The model's name.")] = "segmenter",
+    card: Annotated[Path | None, typer.Option(help="JSON file with fields for the model card.")] = None,
     device: Device = "auto",
     seed: Seed = 0,
 ) -> None:
     """Train a segmentation network."""
     from .segmentation.training import train
 
-    names = [name.strip() for name in validation.split(",") if name.strip()]
+    names = None if validation is None else [item.strip() for item in validation.split(",") if item.strip()]
     with progress_bar() as progress:
-        train(
-            data, output, network=network, stage=stage, minutes=minutes, validation=names, resume=resume,
-            device=device, seed=seed, progress=progress,
+        written = train(
+            data, output, network=network, minutes=minutes, steps=steps, validation=names, resume=resume,
+            name=name, card_fields=card, device=device, seed=seed, progress=progress,
         )  # fmt: skip
+    print(f"Model: {written}")
 
 
 @train_app.command("survival")
@@ -266,8 +271,8 @@ def train_survival_model(
         print(comparison.to_string())
     if output is not None:
         with progress_bar() as progress:
-            card = training.train_survival(table, output, seed=seed, progress=progress, evaluate=not cross_validate)
-        print(f"Model: {card}")
+            weights = training.train_survival(table, output, seed=seed, progress=progress)
+        print(f"Weights: {weights}")
 
 
 @evaluate_app.command("segmentation")

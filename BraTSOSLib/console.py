@@ -38,6 +38,8 @@ def run_app(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = typer.main.get_command(app).main(args=given or ["--help"], prog_name="bratsos", standalone_mode=False)
+        if code == INTERRUPTED:  # newer versions of Typer turn Ctrl-C into this code themselves
+            raise KeyboardInterrupt
         return code if isinstance(code, int) else DONE
     except (KeyboardInterrupt, typer.Abort, Cancelled):
         return _fail("stopped; nothing half-written is left", INTERRUPTED)

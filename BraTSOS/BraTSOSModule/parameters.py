@@ -50,15 +50,14 @@ class BraTSOSParameterNode:
     resection: Resection = Resection.unknown
 
 
-_wrapped: BraTSOSParameterNode | None = None
+_wrappers: list[BraTSOSParameterNode] = []
 
 
 def parametersOf(node) -> BraTSOSParameterNode:
-    """Return the wrapper of a parameter node, the same one as long as the node is the same.
+    """Return the wrapper of a parameter node, a new one with the defaults only where the scene was closed or changed.
 
-    Slicer 5.10 leaves a wrapper's observers on the node: they must not outlive the wrapper, or the next event crashes.
+    Old wrappers are kept: Slicer 5.10 leaves their observers on the node, and an event crashes it once they are gone.
     """
-    global _wrapped
-    if _wrapped is None or _wrapped.parameterNode is not node:
-        _wrapped = BraTSOSParameterNode(node)
-    return _wrapped
+    if not _wrappers or _wrappers[-1].parameterNode is not node or node.GetParameterCount() == 0:
+        _wrappers.append(BraTSOSParameterNode(node))
+    return _wrappers[-1]

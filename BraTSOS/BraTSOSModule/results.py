@@ -46,9 +46,8 @@ def predictionText(prediction: Prediction) -> str:
         )
         parts.append(f"<table>{rows}</table>")
     if prediction.days is not None:
-        parts.append(
-            f"<p>{escape(_('Estimated median: {days} days from surgery').format(days=f'{prediction.days:.0f}'))}</p>"
-        )
+        median = _("Estimated median: {days} days from surgery").format(days=f"{prediction.days:.0f}")
+        parts.append(f"<p>{escape(median)}</p>")
     if prediction.flags:
         items = "".join(f"<li>{escape(flag.message)}</li>" for flag in prediction.flags)
         parts.append(f"<p>{escape(_('To be taken with care:'))}</p><ul>{items}</ul>")

@@ -17,16 +17,16 @@ from slicer.util import VTKObservationMixin
 
 from BraTSOSLib.case import MODALITIES
 from BraTSOSLib.errors import BraTSOSError
-from BraTSOSLib.resources import resource
 
 from . import results
 from .logic import Logic
 from .parameters import AGE_NOT_SET, BraTSOSParameterNode
+from .paths import resourcePath
 
 
 def moduleIcon() -> qt.QIcon:
     """Return the module's icon: Slicer itself finds it in an installed extension, but not in a source tree."""
-    return qt.QIcon(str(resource("Icons", "BraTSOS.png")))
+    return qt.QIcon(resourcePath("Icons", "BraTSOS.png"))
 
 
 class Panel(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -48,7 +48,7 @@ class Panel(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def setup(self) -> None:
         """Build the panel, once."""
         ScriptedLoadableModuleWidget.setup(self)
-        panel = slicer.util.loadUI(str(resource("UI", "BraTSOS.ui")))
+        panel = slicer.util.loadUI(resourcePath("UI", "BraTSOS.ui"))
         self.layout.addWidget(panel)
         self.ui = slicer.util.childWidgetVariables(panel)
         panel.setMRMLScene(slicer.mrmlScene)

@@ -210,5 +210,3 @@ def segment(
     """
     segmenter = _bundled(device) if card is None else Segmenter(card, device=device)
     return segmenter(case, fast=fast, progress=progress, cancel=cancel)
-
-

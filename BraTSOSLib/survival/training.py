@@ -96,7 +96,7 @@ def cross_validate(
         data.days,
         models,
         [(STUDENT, LOGISTIC), (STUDENT, RIDGE), (STUDENT, ALONE)],
-        evaluation=f"{folds}-fold cross-validation, repeated {repeats} times, on {data.name}",
+        evaluation=f"{folds}-fold cross-validation, {repeats} repeats, on {data.name}",
         seed=seed,
     )
 

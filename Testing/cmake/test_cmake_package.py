@@ -1,4 +1,4 @@
-"""The extension's package: every file listed, configurable, and fit for the ExtensionsIndex where that shows offline."""
+"""The extension's package: every file listed, configurable, fit for the ExtensionsIndex where that shows offline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Teacher, student and distillation on synthetic patients: it learns, it does not peek, it writes whole or not at all."""
+"""Teacher, student and distillation on synthetic patients: they learn, do not peek, and are written whole."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_comparison_that_was_made_goes_into_the_card(tmp_path: Path) -> None:
     told = {(entry["model"], entry["name"]): entry["value"] for entry in metrics}
     for result in comparison.attrs["results"]:
         assert told[result["model"], "c_index"] == result["c_index"]
-    assert {entry["evaluation"] for entry in metrics} == {"2-fold cross-validation, repeated 1 times, on The table"}
+    assert {entry["evaluation"] for entry in metrics} == {"2-fold cross-validation, 1 repeats, on The table"}
     with pytest.raises(InputError, match="another table"):
         train_survival(synthetic_table(90), tmp_path, settings=QUICK, comparison=comparison)
 

@@ -16,25 +16,21 @@ MODULE = Path(os.environ.get("BRATSOS_MODULE", REPOSITORY / "BraTSOS" / "BraTSOS
 
 try:
     slicer = slicerharness.start()
-except slicerharness.SlicerMissing as reason:
-    slicer = None
-    collect_ignore_glob: list[str] = []
-    _REASON = str(reason)
+except slicerharness.SlicerMissing as missing:
+    slicer, _REASON = None, f"the Slicer module cannot be tested, {missing}"
 else:
     if str(MODULE.parent) not in sys.path:
         sys.path.insert(0, str(MODULE.parent))
 
 
-def pytest_collect_file(file_path, parent):
-    """Skip with the reason instead of failing at a test file's ``import slicer``."""
-    if slicer is None and file_path.name.startswith("test_"):
-        return _SkippedFile.from_parent(parent, path=file_path)
-    return None
-
-
-class _SkippedFile(pytest.File):
+class _SkippedModule(pytest.Module):
     def collect(self):
-        pytest.skip(f"the Slicer module cannot be tested: {_REASON}", allow_module_level=True)
+        pytest.skip(_REASON, allow_module_level=True)
+
+
+def pytest_pycollect_makemodule(module_path, parent):
+    """Skip a test file with the reason where its ``import slicer`` would only fail."""
+    return _SkippedModule.from_parent(parent, path=module_path) if slicer is None else None
 
 
 OBLIQUE = np.array([[0.8, -0.6, 0, 10], [0.6, 0.8, 0, -20], [0, 0, 1.5, 30], [0, 0, 0, 1.0]])
@@ -73,6 +69,11 @@ class FakePrediction:
 
 
 @pytest.fixture
+def module_path():
+    return MODULE
+
+
+@pytest.fixture
 def scene():
     slicer.mrmlScene.Clear()
     yield slicer.mrmlScene
@@ -80,19 +81,15 @@ def scene():
 
 
 @pytest.fixture(autouse=True)
-def no_lost_exceptions(request):
+def no_lost_exceptions():
     """Exceptions in slots and observers do not propagate: they are collected, and each one fails the test."""
-    if slicer is None:
-        yield
-        return
     from slicerharness import slots
 
     slots.errors.clear()
     yield
     lost = [value for _kind, value, _trace in slots.errors]
     slots.errors.clear()
-    if not request.node.get_closest_marker("loses_exceptions"):
-        assert not lost, lost
+    assert not lost, lost
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The whole way on the digital phantom, with the library's own features and survival model, and its segmentation model."""
+"""The whole way on the digital phantom, with the library's own segmentation, features and survival model."""
 
 from __future__ import annotations
 

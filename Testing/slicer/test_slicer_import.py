@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import slicer  # noqa: F401  (without it there is nothing to import the module into)
-from conftest import MODULE
 
 HARNESS = Path(__file__).resolve().parent
 
@@ -26,9 +25,9 @@ assert not heavy, heavy
 """
 
 
-def test_the_panel_opens_with_the_module_s_folder_alone_on_the_path(tmp_path):
-    code = CODE.format(harness=str(HARNESS), module=str(MODULE))
+def test_the_panel_opens_with_the_module_s_folder_alone_on_the_path(module_path, tmp_path):
+    code = CODE.format(harness=str(HARNESS), module=str(module_path))
     run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     library = Path(run.stdout.split()[-1])
-    assert library.parent.parent in (MODULE.parent, MODULE.parent.parent)
+    assert library.parent.parent in (module_path.parent, module_path.parent.parent)

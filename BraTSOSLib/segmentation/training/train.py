@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...errors import InputError
 from ...case import find_label_map
+from ...errors import InputError
 from ..networks import PRESETS
 from ..weights import save_network
 from .cache import TARGET_REGIONS, load_cases
@@ -41,6 +42,7 @@ def train(
     validation: Sequence[str] | None = None,
     cache: Path | None = None,
     name: str = "segmenter",
+    card_fields: Path | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> Path:
     """Train a network on 2 mm volumes and write its averaged weights with a model card.
@@ -53,6 +55,7 @@ def train(
     minutes, steps : length of the run; steps where both are given
     resume : continue from the checkpoint in ``output``
     validation : names of the cases to hold out; ``VALIDATION`` where None
+    card_fields : JSON file whose fields go into the model card (training data and their terms, limits, ...)
     cache : folder for the preprocessed cases, ``output/cache`` where None
 
     Returns
@@ -75,6 +78,7 @@ def train(
     if steps is None and (minutes is None or minutes <= 0):
         raise InputError(f"The training time is {minutes} minutes: give a positive one.")
     data, output = Path(data), Path(output)
+    fields = {} if card_fields is None else _read_fields(card_fields)
     if not data.is_dir():
         raise InputError(f"The training folder {data} does not exist or is no folder.")
     folders = sorted(folder for folder in data.iterdir() if folder.is_dir() and not folder.name.startswith("."))
@@ -98,7 +102,17 @@ def train(
         trainer.resume(checkpoint)
     trainer.run(progress)
     metrics = trainer.validate()
-    return save_network(trainer.average, _card(trainer, name, metrics), output)
+    return save_network(trainer.average, {**_card(trainer, name, metrics), **fields}, output)
+
+
+def _read_fields(path: Path) -> dict[str, Any]:
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"The model card's fields {path} cannot be read ({error}).") from error
+    if not isinstance(fields, dict):
+        raise InputError(f"The model card's fields {path} are no JSON object: write one field a line.")
+    return fields
 
 
 def _card(trainer: Trainer, name: str, metrics: dict[str, float]) -> dict[str, Any]:
@@ -121,7 +135,7 @@ def _card(trainer: Trainer, name: str, metrics: dict[str, float]) -> dict[str, A
             {
                 "evaluation": "held-out cases at 2 mm, averaged weights, mean Dice",
                 "cases": len(trainer.validation),
-                "dice": metrics,
+                **{f"Dice {region}": value for region, value in metrics.items()},
             }
         ]
         if metrics

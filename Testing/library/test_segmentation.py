@@ -1,0 +1,249 @@
+"""Pre- and post-processing, windows, weights and training of the segmentation."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from BraTSOSLib.errors import InputError, ModelError
+from BraTSOSLib.labels import ED, ET, NCR
+from BraTSOSLib.segmentation.postprocessing import labels_from_regions, remove_small_components
+from BraTSOSLib.segmentation.preprocessing import bounding_box, halve, normalise
+from BraTSOSLib.segmentation.windows import gaussian_weight, window_starts
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+GLIOMA = REPOSITORY.parent / "shared" / "data" / "glioma"
+BUNDLED = REPOSITORY / "Resources" / "Models" / "segmenter-bitrunet-compact.json"
+
+
+def test_normalise_gives_zero_mean_and_unit_deviation_over_the_brain_and_zero_outside():
+    rng = np.random.default_rng(0)
+    brain = np.zeros((10, 12, 14), dtype=bool)
+    brain[2:8, 3:9, 4:12] = True
+    image = np.where(brain, rng.normal(300, 40, (4, *brain.shape)), 0).astype(np.float32)
+    result = normalise(image, brain)
+    assert np.allclose(result[:, brain].mean(axis=1), 0, atol=1e-5)
+    assert np.allclose(result[:, brain].std(axis=1), 1, atol=1e-2)
+    assert not result[:, ~brain].any()
+    assert np.allclose(normalise(image * 7, brain), result, atol=1e-5), "the scanner's scale must not matter"
+
+
+def test_normalise_survives_a_constant_modality():
+    brain = np.ones((4, 4, 4), dtype=bool)
+    assert not normalise(np.full((1, 4, 4, 4), 5, dtype=np.float32), brain).any()
+
+
+def test_halve_averages_blocks_and_bounding_box_fits():
+    image = np.arange(4 * 4 * 6, dtype=np.float32).reshape(1, 4, 4, 6)
+    assert halve(image).shape == (1, 2, 2, 3)
+    assert halve(image)[0, 0, 0, 0] == image[0, :2, :2, :2].mean()
+    mask = np.zeros((9, 9, 9), dtype=bool)
+    mask[2:5, 3:4, 6:9] = True
+    box = bounding_box(mask, margin=1)
+    assert (box.start, box.stop, box.shape) == ((1, 2, 5), (6, 5, 9), (5, 3, 4))
+
+
+def test_regions_are_nested_whatever_the_probabilities():
+    rng = np.random.default_rng(1)
+    probability = rng.random((3, 8, 8, 8)).astype(np.float32)
+    labels = labels_from_regions(probability)
+    whole, core, enhancing = (p > 0.5 for p in probability)
+    assert set(np.unique(labels)) == {0, ED, NCR, ET}
+    assert np.array_equal(labels > 0, whole)
+    assert np.array_equal(labels == ET, whole & core & enhancing)
+    assert np.array_equal(np.isin(labels, (NCR, ET)), whole & core)
+
+
+def test_only_small_components_are_removed():
+    labels = np.zeros((12, 12, 12), dtype=np.uint8)
+    labels[1:5, 1:5, 1:5] = ED
+    labels[2, 2, 2] = ET
+    labels[10, 10, 10] = ED
+    cleaned = remove_small_components(labels, 8)
+    assert cleaned[10, 10, 10] == 0
+    assert np.array_equal(cleaned[:6], labels[:6])
+
+
+@pytest.mark.parametrize(("length", "window"), [(64, 64), (50, 64), (70, 64), (200, 64), (129, 128)])
+def test_windows_cover_every_voxel(length: int, window: int):
+    starts = window_starts(length, window)
+    covered = np.zeros(max(length, window), dtype=bool)
+    for start in starts:
+        assert 0 <= start <= max(length - window, 0)
+        covered[start : start + window] = True
+    assert covered.all()
+    assert all(b - a <= window // 2 + 1 for a, b in itertools.pairwise(starts))
+
+
+def test_blended_windows_return_a_constant_and_a_voxelwise_function_unchanged():
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    from BraTSOSLib.segmentation.windows import run_windows
+
+    image = torch.randn(1, 4, 20, 24, 18)
+    told: list[float] = []
+    result = run_windows(lambda part: part[:, :3] * 2, image, (16, 16, 16), told.append)
+    assert torch.allclose(result, image[:, :3] * 2, atol=1e-5)
+    assert told[-1] == 1.0
+    assert gaussian_weight((8, 8, 8)).argmax() in range(8**3)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A tiny untrained model on disk."""
+    pytest.importorskip("torch", reason="torch is not installed")
+    from BraTSOSLib.segmentation.networks.bitrunet import COMPACT, BiTrUNet, BiTrUNetConfig
+    from BraTSOSLib.segmentation.weights import save_network
+
+    small = {"widths": [8, 8, 8, 16, 16], "token_dims": [8, 8], "mlp_dims": [8, 8]}
+    config = BiTrUNetConfig.from_dict({**COMPACT.to_dict(), **small})
+    card = {"name": "tiny", "architecture": "BiTrUNet", "arguments": config.to_dict()}
+    return save_network(BiTrUNet(config).state_dict(), card, tmp_path / "model")
+
+
+def test_weights_survive_the_round_trip(model: Path):
+    from BraTSOSLib.segmentation.weights import load_network
+
+    network, card = load_network(model)
+    assert card["name"] == "tiny"
+    assert not network.training
+    assert sorted(p.name for p in model.parent.iterdir()) == ["tiny.json", "tiny.safetensors"]
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "missing", "card", "other network"])
+def test_damaged_weights_are_refused_in_one_sentence(model: Path, damage: str):
+    from BraTSOSLib.segmentation.weights import load_network
+
+    weights = model.with_suffix(".safetensors")
+    content = weights.read_bytes()
+    if damage == "cut":
+        weights.write_bytes(content[: len(content) // 2])
+    elif damage == "flipped":
+        weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    elif damage == "missing":
+        weights.unlink()
+    elif damage == "card":
+        model.write_text("{", encoding="utf-8")
+    else:
+        card = json.loads(model.read_text())
+        card["arguments"]["widths"] = [8, 8, 16, 16, 16]
+        model.write_text(json.dumps(card))
+    with pytest.raises(ModelError) as caught:
+        load_network(model)
+    assert "\n" not in str(caught.value)
+
+
+def _training_cases(count: int = 2):
+    from BraTSOSLib.segmentation.training.cache import TrainingCase
+
+    rng = np.random.default_rng(0)
+    cases = []
+    for index in range(count):
+        target = np.zeros((3, 36, 40, 36), dtype=np.float16)
+        target[0, 8:24, 10:26, 8:24] = 1
+        target[1, 12:20, 14:22, 12:20] = 1
+        target[2, 12:20, 14:22, 12:16] = 1
+        noise = 0.3 * rng.standard_normal((4, 36, 40, 36))
+        image = noise + np.concatenate([target, target[:1]]).astype(float)
+        cases.append(TrainingCase(f"case{index}", image.astype(np.float16), target))
+    return cases
+
+
+def _trainer(folder: Path, steps: int):
+    from BraTSOSLib.segmentation.networks.bitrunet import COMPACT, BiTrUNetConfig
+    from BraTSOSLib.segmentation.training.loop import Schedule, Trainer
+
+    small = {"widths": [8, 8, 8, 16, 16], "token_dims": [8, 8], "mlp_dims": [8, 8]}
+    config = BiTrUNetConfig.from_dict({**COMPACT.to_dict(), **small})
+    schedule = Schedule(minutes=None, steps=steps, crop=(32, 32, 32))
+    cases = _training_cases()
+    return Trainer(config, cases, cases[:1], folder, schedule=schedule, seed=3)
+
+
+def test_a_resumed_training_ends_with_the_weights_of_an_undisturbed_one(tmp_path: Path):
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    whole = _trainer(tmp_path / "whole", 6)
+    whole.run()
+    first = _trainer(tmp_path / "parts", 6)
+    for _ in range(3):
+        first._train_step()
+    first.save()
+    second = _trainer(tmp_path / "parts", 6)
+    second.resume(tmp_path / "parts" / "checkpoint.pt")
+    assert second.step == 3
+    second.run()
+    for name, value in whole.average.items():
+        assert torch.equal(value, second.average[name]), name
+
+
+def test_a_checkpoint_cut_short_is_refused(tmp_path: Path):
+    pytest.importorskip("torch", reason="torch is not installed")
+    trainer = _trainer(tmp_path, 1)
+    path = trainer.save()
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ModelError, match="cut short"):
+        trainer.resume(path)
+
+
+def test_training_without_any_tumour_is_refused(tmp_path: Path):
+    pytest.importorskip("torch", reason="torch is not installed")
+    from dataclasses import replace
+
+    from BraTSOSLib.segmentation.networks.bitrunet import COMPACT
+    from BraTSOSLib.segmentation.training.loop import Schedule, Trainer
+
+    healthy = [replace(case, target=np.zeros_like(case.target)) for case in _training_cases()]
+    with pytest.raises(InputError, match="empty"):
+        Trainer(COMPACT, healthy, [], tmp_path, schedule=Schedule(steps=1))
+
+
+def test_appearance_augmentation_keeps_air_at_zero_and_depends_on_the_seed_alone():
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    from BraTSOSLib.segmentation.training.augmentation import random_appearance
+
+    image = torch.zeros(4, 16, 16, 16)
+    image[:, 4:12, 4:12, 4:12] = torch.randn(4, 8, 8, 8)
+    for seed in range(20):
+        changed = random_appearance(image, np.random.default_rng(seed))
+        assert torch.isfinite(changed).all()
+        assert not changed[:, :4].any()
+        assert torch.equal(changed, random_appearance(image, np.random.default_rng(seed)))
+    assert not torch.equal(changed, image)
+
+
+def test_an_affine_crop_moves_image_and_target_alike():
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    from BraTSOSLib.segmentation.training.augmentation import random_affine_crop
+
+    block = torch.zeros(1, 40, 40, 40)
+    block[:, 14:26, 12:24, 16:30] = 1
+    moved = set()
+    for seed in range(12):
+        centre = np.array([20.0, 20.0, 20.0])
+        image, target = random_affine_crop(block, block.clone(), (32, 32, 32), centre, np.random.default_rng(seed))
+        assert image.shape == (1, 32, 32, 32)
+        assert torch.equal(image, target)
+        assert 0.5 * block.sum() < image.sum() < 1.7 * block.sum()
+        moved.add(round(float(image.sum()), 2))
+    assert len(moved) > 2
+
+
+@pytest.mark.skipif(not GLIOMA.is_dir(), reason="the scans of ../shared/data are not here")
+@pytest.mark.skipif(not BUNDLED.exists(), reason="no segmentation weights are bundled")
+def test_the_bundled_model_finds_the_tumour_of_an_unseen_case_on_its_own_grid():
+    pytest.importorskip("torch", reason="torch is not installed")
+    from BraTSOSLib import read_case, segment
+    from BraTSOSLib.case import find_label_map, read_label_map
+
+    folder = GLIOMA / "Brats18_CBICA_AQQ_1"  # held out in training
+    case = read_case(folder)
+    truth = read_label_map(find_label_map(folder), case.geometry) > 0
+    labels = segment(case, device="cpu", fast=True)
+    assert labels.shape == case.geometry.size[::-1]
+    assert labels.dtype == np.uint8
+    assert set(np.unique(labels)) <= {0, 1, 2, 4}
+    found = labels > 0
+    assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.6
