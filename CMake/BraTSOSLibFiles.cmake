@@ -46,6 +46,7 @@ set(BraTSOSLib_SCRIPTS
   BraTSOSLib/segmentation/training/cache.py
   BraTSOSLib/segmentation/training/loop.py
   BraTSOSLib/segmentation/training/losses.py
+  BraTSOSLib/segmentation/training/train.py
   BraTSOSLib/segmentation/weights.py
   BraTSOSLib/segmentation/windows.py
   BraTSOSLib/survival/__init__.py
