@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CASE ?=
 AGE ?=
-RESECTION ?= unknown
+RESECTION ?=
 OUT ?= out/demo
 TORCH := torch==2.13.0
 
@@ -30,7 +30,7 @@ $(VENV)/.ready-dev: $(VENV)/.ready Testing/slicer/requirements.txt Testing/insta
 	touch $@
 
 demo: setup
-	$(BIN)/bratsos demo --output "$(OUT)" $(if $(CASE),--case "$(CASE)") $(if $(AGE),--age "$(AGE)") --resection "$(RESECTION)"
+	$(BIN)/bratsos demo --output "$(OUT)" $(if $(CASE),--case "$(CASE)") $(if $(AGE),--age "$(AGE)") $(if $(RESECTION),--resection "$(RESECTION)")
 
 test: setup-dev
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest

@@ -265,13 +265,14 @@ def train_survival_model(
 
     if output is None and not cross_validate:
         raise InputError("Nothing to do: give --output FOLDER to train, --cross-validate to evaluate, or both.")
+    comparison = None
     if cross_validate:
         with progress_bar() as progress:
             comparison = training.cross_validate(table, seed=seed, progress=progress)
         print(comparison.to_string())
     if output is not None:
         with progress_bar() as progress:
-            weights = training.train_survival(table, output, seed=seed, progress=progress)
+            weights = training.train_survival(table, output, seed=seed, progress=progress, comparison=comparison)
         print(f"Weights: {weights}")
 
 

@@ -72,6 +72,8 @@ set(BraTSOSLib_RESOURCES
   BraTSOSLib/report/report.css
   BraTSOSLib/report/report.html.jinja
   Resources/Icons/BraTSOS.png
+  Resources/Models/segmenter-bitrunet-compact.json
+  Resources/Models/segmenter-bitrunet-compact.safetensors
   Resources/Models/survival-student.json
   Resources/Models/survival-student.safetensors
   Resources/UI/BraTSOS.ui

@@ -11,12 +11,16 @@ import slicer  # noqa: F401  (without it there is nothing to import the module i
 HARNESS = Path(__file__).resolve().parent
 
 CODE = """
+import pathlib
 import sys
+# The library may be installed for development: Slicer would not have it
+sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in repr(finder)]
+sys.path[:] = [folder for folder in sys.path if not pathlib.Path(folder, "BraTSOSLib").is_dir()]
 sys.path[:0] = [{harness!r}]
 import slicerharness
 slicerharness.start()
 import slicer
-host = slicerharness.ModuleHost(__import__("pathlib").Path({module!r}))
+host = slicerharness.ModuleHost(pathlib.Path({module!r}))
 assert host.python.__file__ == {module!r}
 import BraTSOSLib
 print(BraTSOSLib.__file__)
