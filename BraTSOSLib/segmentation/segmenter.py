@@ -51,6 +51,7 @@ class Segmenter:
 
         self.device = choose_device(device)
         network, self.card = load_network(card or resource("Models", f"{BUNDLED}.json"))
+        self.threshold = float(self.card.get("threshold", 0.5))
         self.network: BiTrUNet = network.to(self.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
     def __call__(
@@ -81,7 +82,7 @@ class Segmenter:
         inside = normalise(image[(slice(None), *box.slices)], brain[box.slices])
         probability = self.probabilities(inside, spacing, fast=fast, progress=progress, cancel=cancel)
         labels = np.zeros(brain.shape, dtype=np.uint8)
-        labels[box.slices] = labels_from_regions(probability) * brain[box.slices]
+        labels[box.slices] = labels_from_regions(probability, self.threshold) * brain[box.slices]
         voxel_volume = case.geometry.voxel_volume
         labels = remove_small_components(labels, max(round(SMALLEST_TUMOUR / voxel_volume), 1))
         return np.ascontiguousarray(from_lps(labels, case.geometry))
