@@ -41,6 +41,7 @@ set(BraTSOSLib_SCRIPTS
   BraTSOSLib/segmentation/postprocessing.py
   BraTSOSLib/segmentation/preprocessing.py
   BraTSOSLib/segmentation/segmenter.py
+  BraTSOSLib/segmentation/torch_needed.py
   BraTSOSLib/segmentation/training/__init__.py
   BraTSOSLib/segmentation/training/augmentation.py
   BraTSOSLib/segmentation/training/cache.py

@@ -15,6 +15,7 @@ from ..orientation import from_lps, to_lps
 from ..resources import resource
 from .postprocessing import labels_from_regions, remove_small_components
 from .preprocessing import bounding_box, halve, normalise
+from .torch_needed import require_torch
 from .weights import load_network
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Segmenter:
     """
 
     def __init__(self, card: Path | None = None, *, device: str = "auto") -> None:
+        require_torch()
         import torch
 
         self.device = choose_device(device)

@@ -22,6 +22,7 @@ from small_cases import GRID, small_labels, small_volumes, write_case
 import BraTSOSLib.segmentation
 from BraTSOSLib.case import write_label_map
 from BraTSOSLib.cli import main
+from BraTSOSLib.errors import DependencyError
 from BraTSOSLib.images import write_image
 from BraTSOSLib.pipeline import OUTPUTS
 
@@ -168,15 +169,30 @@ def test_bad_wishes_of_the_other_commands(tmp_path, capfd):
     refused(capfd, ["phantom", tmp_path / "out", "--seed", "-1"], "-1")
     refused(capfd, ["evaluate", "segmentation", tmp_path / "a.nii.gz", tmp_path / "b.nii.gz"], "b.nii.gz")
     refused(capfd, ["train", "survival", "--table", tmp_path / "t.csv"], "--cross-validate")
-    refused(capfd, ["train", "segmentation", tmp_path / "none", "-o", tmp_path / "out"], "none")
     refused(capfd, ["nonsense"], "nonsense")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_training_on_a_folder_that_is_not_there(tmp_path, capfd):
+    pytest.importorskip("torch", reason="torch is not installed")
+    refused(capfd, ["train", "segmentation", tmp_path / "none", "-o", tmp_path / "out"], "none")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_torch_is_one_sentence(monkeypatch):
+    from BraTSOSLib.segmentation import torch_needed
+
+    monkeypatch.setattr(torch_needed, "find_spec", lambda name: None)
+    with pytest.raises(DependencyError, match="pip install torch"):
+        torch_needed.require_torch()
 
 
 @pytest.mark.parametrize("model", ["segmenter", "survival"])
 @pytest.mark.parametrize("damage", ["bit", "cut", "gone"])
 def test_corrupt_weights(tmp_path, case, model, damage):
     """A copy of the whole program with one damaged file, run as a command."""
+    if model == "segmenter":
+        pytest.importorskip("torch", reason="torch is not installed")
     weights = next((ROOT / "Resources" / "Models").glob(f"{model}*.safetensors"), None)
     if weights is None:
         pytest.skip(f"no {model} weights are bundled in this tree")
