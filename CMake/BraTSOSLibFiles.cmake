@@ -4,6 +4,12 @@ set(BraTSOSLib_SCRIPTS
   BraTSOSLib/atomic.py
   BraTSOSLib/case.py
   BraTSOSLib/cli.py
+  BraTSOSLib/commands/__init__.py
+  BraTSOSLib/commands/cases.py
+  BraTSOSLib/commands/evaluate.py
+  BraTSOSLib/commands/models.py
+  BraTSOSLib/commands/options.py
+  BraTSOSLib/commands/train.py
   BraTSOSLib/console.py
   BraTSOSLib/errors.py
   BraTSOSLib/feature_table.py

@@ -1,0 +1,190 @@
+"""Commands on one case: run, segment, features, predict, phantom and demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..case import Case, Clinical, check_clinical, read_case, read_label_map
+from ..console import print_json, print_prediction, print_result, progress_bar
+from .options import Age, CaseFolder, Device, Fast, Idh, Json, Kps, Mgmt, Resample, Resection, ScanFile, Seed
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add the commands of this file to the application."""
+    for command in (run, segment, features, predict, phantom, demo):
+        app.command()(command)
+
+
+def run(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")],
+    case: CaseFolder = None,
+    t1: ScanFile = None,
+    t1ce: ScanFile = None,
+    t2: ScanFile = None,
+    flair: ScanFile = None,
+    age: Age = None,
+    resection: Resection = "unknown",
+    mgmt: Mgmt = None,
+    idh: Idh = None,
+    kps: Kps = None,
+    device: Device = "auto",
+    resample: Resample = False,
+    fast: Fast = False,
+    labels: Annotated[Path | None, typer.Option(help="Use this label map instead of segmenting.")] = None,
+    name: Annotated[str | None, typer.Option(help="The case's name in the results.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Segment a case, measure it, predict survival and write the report."""
+    clinical = check_clinical(Clinical(age, resection, mgmt, idh, kps))
+    scans = read_case(case, t1=t1, t1ce=t1ce, t2=t2, flair=flair, resample=resample, name=name)
+    _run_main_job(scans, clinical, output, device=device, fast=fast, labels=labels, as_json=as_json)
+
+
+def segment(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Label map to write, e.g. tumour.nii.gz.")],
+    case: CaseFolder = None,
+    t1: ScanFile = None,
+    t1ce: ScanFile = None,
+    t2: ScanFile = None,
+    flair: ScanFile = None,
+    device: Device = "auto",
+    resample: Resample = False,
+    fast: Fast = False,
+    as_json: Json = False,
+) -> None:
+    """Segment a case only: a label map with 1 (NCR/NET), 2 (ED), 4 (ET) on the scans' own grid."""
+    from ..atomic import atomic_file
+    from ..images import image_extension, write_image
+    from ..segmentation import segment as segment_case
+    from ..volumes import volumes
+
+    path = output if image_extension(output) else output / "segmentation.nii.gz"
+    scans = read_case(case, t1=t1, t1ce=t1ce, t2=t2, flair=flair, resample=resample)
+    with atomic_file(path) as unfinished:
+        with progress_bar(as_json) as progress:
+            labels = segment_case(scans, device=device, progress=progress, fast=fast)
+        write_image(labels, scans.geometry, unfinished)
+    measured = {region: values["ml"] for region, values in volumes(scans, labels).items()}
+    if as_json:
+        print_json({"case": scans.name, "synthetic": scans.synthetic, "volumes_ml": measured, "output": str(path)})
+        return
+    for region, millilitres in measured.items():
+        print(f"{region:<4}{millilitres:>9.2f} mL")
+    print(f"Label map: {path}")
+
+
+def features(
+    labels: Annotated[Path, typer.Option(help="Label map on the scans' grid.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Table to write, e.g. features.csv.")],
+    case: CaseFolder = None,
+    t1: ScanFile = None,
+    t1ce: ScanFile = None,
+    t2: ScanFile = None,
+    flair: ScanFile = None,
+    resample: Resample = False,
+    engine: Annotated[str, typer.Option(help="auto, pyradiomics or bratsos.")] = "auto",
+    as_json: Json = False,
+) -> None:
+    """Extract radiomic features of a segmented case."""
+    from ..atomic import atomic_file
+    from ..radiomics import extract_features
+
+    scans = read_case(case, t1=t1, t1ce=t1ce, t2=t2, flair=flair, resample=resample)
+    label_map = read_label_map(labels, scans.geometry)
+    with atomic_file(output) as unfinished:
+        with progress_bar(as_json) as progress:
+            table = extract_features(scans, label_map, engine=engine, progress=progress)
+        table.to_csv(unfinished, index=False, lineterminator="\n")
+    if as_json:
+        print_json(dict(zip(table["feature"], table["value"], strict=True)))
+        return
+    print(f"{len(table)} features: {output}")
+
+
+def predict(
+    table: Annotated[Path, typer.Argument(help="features.csv, with the columns feature and value.")],
+    age: Age = None,
+    resection: Resection = "unknown",
+    mgmt: Mgmt = None,
+    idh: Idh = None,
+    kps: Kps = None,
+    as_json: Json = False,
+) -> None:
+    """Predict survival from a feature table."""
+    from ..feature_table import read_feature_table
+    from ..survival import predict_survival
+
+    clinical = check_clinical(Clinical(age, resection, mgmt, idh, kps))
+    prediction = predict_survival(
+        read_feature_table(table),
+        clinical.age,
+        clinical.resection,
+        mgmt=clinical.mgmt,
+        idh=clinical.idh,
+        kps=clinical.kps,
+    )
+    if as_json:
+        print_json(prediction.to_dict())
+    else:
+        print_prediction(prediction)
+
+
+def phantom(
+    folder: Annotated[Path, typer.Argument(help="Folder for the case folders.")],
+    cases: Annotated[int, typer.Option(help="Number of cases.")] = 1,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Write synthetic cases: a procedural brain with a glioma, in the geometry of BraTS, with its true label map."""
+    from ..phantom import write_phantoms
+
+    written = write_phantoms(folder, cases=cases, seed=seed)
+    if as_json:
+        print_json({"synthetic": True, "cases": [str(path) for path in written]})
+        return
+    for path in written:
+        print(f"{path}  (SYNTHETIC)")
+
+
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path("out/demo"),
+    case: Annotated[Path | None, typer.Option(help="A real case's folder instead of a phantom.")] = None,
+    age: Age = None,
+    resection: Annotated[str | None, typer.Option(help="GTR, STR, biopsy or unknown.")] = None,
+    device: Device = "auto",
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Run the main job on a synthetic phantom (age 60, GTR, unless said otherwise), or on a case of your own."""
+    from ..phantom import write_phantoms
+
+    synthetic = case is None
+    clinical = check_clinical(
+        Clinical(60.0 if age is None and synthetic else age, resection or ("GTR" if synthetic else "unknown"))
+    )
+    folder = case if case is not None else write_phantoms(output / "phantom", cases=1, seed=seed)[0]
+    _run_main_job(read_case(folder), clinical, output, device=device, as_json=as_json)
+
+
+def _run_main_job(
+    scans: Case,
+    clinical: Clinical,
+    output: Path,
+    *,
+    device: str,
+    as_json: bool,
+    fast: bool = False,
+    labels: Path | None = None,
+) -> None:
+    from ..pipeline import run_case
+
+    label_map: Any = None if labels is None else read_label_map(labels, scans.geometry)
+    with progress_bar(as_json) as progress:
+        result = run_case(scans, clinical, output=output, device=device, fast=fast, labels=label_map, progress=progress)
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        print_result(result)
