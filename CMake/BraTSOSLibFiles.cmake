@@ -42,8 +42,10 @@ set(BraTSOSLib_SCRIPTS
   BraTSOSLib/resources.py
   BraTSOSLib/segmentation/__init__.py
   BraTSOSLib/segmentation/metrics.py
+  BraTSOSLib/segmentation/model.py
   BraTSOSLib/segmentation/networks/__init__.py
   BraTSOSLib/segmentation/networks/bitrunet.py
+  BraTSOSLib/segmentation/networks/network.py
   BraTSOSLib/segmentation/postprocessing.py
   BraTSOSLib/segmentation/preprocessing.py
   BraTSOSLib/segmentation/segmenter.py

@@ -13,15 +13,13 @@ from ..case import MODALITIES, Case
 from ..errors import Cancelled, InputError
 from ..orientation import from_lps, to_lps
 from ..resources import resource
+from .model import load_stages
 from .postprocessing import labels_from_regions, remove_small_components
 from .preprocessing import bounding_box, halve, normalise
 from .torch_needed import require_torch
-from .weights import load_network
 
 if TYPE_CHECKING:
     import torch
-
-    from .networks import BiTrUNet
 
 BUNDLED = "segmenter-bitrunet-compact"
 WINDOW = (64, 96, 64)
@@ -52,9 +50,10 @@ class Segmenter:
         import torch
 
         self.device = choose_device(device)
-        network, self.card = load_network(card or resource("Models", f"{BUNDLED}.json"))
+        stages, self.card = load_stages(card or resource("Models", f"{BUNDLED}.json"))
+        network = stages[0].network
         self.threshold = float(self.card.get("threshold", 0.5))
-        self.network: BiTrUNet = network.to(self.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        self.network: torch.nn.Module = network.to(self.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
     def __call__(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,47 +12,70 @@ from ..atomic import staged_folder
 from ..errors import ModelError
 
 if TYPE_CHECKING:
-    from .networks import BiTrUNet
+    from torch import nn
+
+TORCHSCRIPT = "TorchScript"
+"""The architecture of a card whose weights are a TorchScript archive, which brings its own network."""
 
 
-def load_network(card_path: Path) -> tuple[BiTrUNet, dict[str, Any]]:
-    """Build the network of a model card and fill in the weights that lie beside it.
+def load_weights(card_path: Path, fields: dict[str, Any]) -> nn.Module:
+    """Build the network that a card, or one stage of it, describes and fill in the weights that lie beside the card.
+
+    Parameters
+    ----------
+    card_path : the model card
+    fields : ``architecture``, ``arguments``, ``sha256`` and ``weights`` (the file's name; the card's own where absent)
 
     Returns
     -------
-    network : in evaluation mode, float32, on the CPU
-    card : the model card
+    The network in evaluation mode, float32, on the CPU.
 
     Raises
     ------
     ModelError
-        If either file is missing or unreadable, the hash differs, or the weights do not fit the architecture.
+        If the file is missing, its hash differs, or the weights do not fit the architecture.
     """
-    from .networks import build_network
-
+    name = str(fields.get("weights", f"{card_path.stem}.safetensors"))
+    if Path(name).name != name:
+        raise ModelError(f"The model card {card_path.name} names the weights {name!r}: they must lie beside the card.")
     try:
-        card = json.loads(card_path.read_text(encoding="utf-8"))
-        weights = card_path.with_suffix(".safetensors").read_bytes()
-    except (OSError, ValueError) as error:
-        raise ModelError(f"The model {card_path.stem} cannot be read ({error}): install it again.") from error
-    if hashlib.sha256(weights).hexdigest() != card.get("sha256"):
+        content = card_path.with_name(name).read_bytes()
+    except OSError as error:
+        raise ModelError(f"The weights {name} cannot be read ({error}): install the model again.") from error
+    if hashlib.sha256(content).hexdigest() != fields.get("sha256"):
         raise ModelError(
-            f"The weights {card_path.stem}.safetensors do not match their model card's hash: "
+            f"The weights {name} do not match their model card's hash: "
             "the file is damaged or was replaced; install it again."
         )
+    return _scripted(content, name) if fields.get("architecture") == TORCHSCRIPT else _built(content, fields, name)
+
+
+def _built(content: bytes, fields: dict[str, Any], name: str) -> nn.Module:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
+    from .networks import build_network
+
     try:
-        state = {name: value.float() for name, value in load(weights).items()}
-        network = build_network(card["architecture"], card["arguments"])
+        state = {key: value.float() for key, value in load(content).items()}
+        network = build_network(fields["architecture"], fields["arguments"])
         network.load_state_dict(state)
     except ModelError:
         raise
     except (SafetensorError, RuntimeError, KeyError) as error:
         reason = str(error).splitlines()[0]
-        raise ModelError(f"The weights {card_path.stem}.safetensors do not fit their model card ({reason}).") from error
-    return network.eval(), card
+        raise ModelError(f"The weights {name} do not fit their model card ({reason}).") from error
+    return network.eval()
+
+
+def _scripted(content: bytes, name: str) -> nn.Module:
+    import torch
+
+    try:
+        return torch.jit.load(io.BytesIO(content), map_location="cpu").eval()  # type: ignore[no-untyped-call]
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(f"The file {name} is no TorchScript archive that this PyTorch can read ({reason}).") from error
 
 
 def save_network(state: dict[str, Any], card: dict[str, Any], folder: Path) -> Path:

@@ -105,9 +105,10 @@ def model(tmp_path: Path) -> Path:
 
 
 def test_weights_survive_the_round_trip(model: Path):
-    from BraTSOSLib.segmentation.weights import load_network
+    from BraTSOSLib.segmentation.model import load_stages
 
-    network, card = load_network(model)
+    (stage,), card = load_stages(model)
+    network = stage.network
     assert card["name"] == "tiny"
     assert not network.training
     assert sorted(p.name for p in model.parent.iterdir()) == ["tiny.json", "tiny.safetensors"]
@@ -115,7 +116,7 @@ def test_weights_survive_the_round_trip(model: Path):
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "missing", "card", "other network"])
 def test_damaged_weights_are_refused_in_one_sentence(model: Path, damage: str):
-    from BraTSOSLib.segmentation.weights import load_network
+    from BraTSOSLib.segmentation.model import load_stages
 
     weights = model.with_suffix(".safetensors")
     content = weights.read_bytes()
@@ -132,7 +133,7 @@ def test_damaged_weights_are_refused_in_one_sentence(model: Path, damage: str):
         card["arguments"]["widths"] = [8, 8, 16, 16, 16]
         model.write_text(json.dumps(card))
     with pytest.raises(ModelError) as caught:
-        load_network(model)
+        load_stages(model)
     assert "\n" not in str(caught.value)
 
 

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  (torch's own convention)
 
+from .network import SegmentationNetwork
+
 
 @dataclass(frozen=True)
 class BiTrUNetConfig:
@@ -272,7 +274,7 @@ class UpStep(nn.Module):
         return self.block(self.fuse(torch.cat([skip, self.up(self.reduce(x))], dim=1)))
 
 
-class BiTrUNet(nn.Module):
+class BiTrUNet(SegmentationNetwork):
     """BiTr-UNet; see the module's docstring and ``BiTrUNetConfig``.
 
     ``forward`` takes (batch, in_channels, d, h, w), every axis a multiple of 16 · fold, and returns logits
@@ -283,6 +285,8 @@ class BiTrUNet(nn.Module):
     def __init__(self, config: BiTrUNetConfig = PUBLISHED) -> None:
         super().__init__()
         self.config = config
+        self.in_channels, self.out_channels = config.in_channels, config.out_channels
+        self.multiple = 16 * config.fold
         w1, w2, w3, w4, bottom = config.widths
         norm = "group" if config.group_norm else "batch"
         blocks = config.fold**3
@@ -312,9 +316,8 @@ class BiTrUNet(nn.Module):
 
     def _decode(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Decoder maps at full, half and quarter resolution."""
-        multiple = 16 * self.config.fold
-        if any(size % multiple for size in x.shape[2:]):
-            raise ValueError(f"BiTrUNet needs axes that are multiples of {multiple}; found {tuple(x.shape[2:])}")
+        if any(size % self.multiple for size in x.shape[2:]):
+            raise ValueError(f"BiTrUNet needs axes that are multiples of {self.multiple}; found {tuple(x.shape[2:])}")
         x = fold_space(x, self.config.fold)
         skip1 = self.level1(self.stem(x))
         skip2 = self.level2(F.max_pool3d(skip1, 2))
