@@ -28,6 +28,7 @@ from .volumes import volumes
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .segmentation import SegmentationResult
     from .survival import Prediction
 
 Progress = Callable[[str, float], None]
@@ -35,7 +36,7 @@ Progress = Callable[[str, float], None]
 OUTPUTS = ("segmentation.nii.gz", "features.csv", "survival.json", "report.html", "run.json")
 """What ``run_case`` writes; ``run.json`` comes last and is the sign that a result is whole."""
 
-_PACKAGES = ("numpy", "scipy", "SimpleITK", "torch", "pandas", "pyradiomics")
+_PACKAGES = ("numpy", "scipy", "SimpleITK", "torch", "openvino", "pandas", "pyradiomics")
 _SHARES = {"segment": (0.0, 0.75), "features": (0.75, 0.92), "predict": (0.92, 0.94), "report": (0.94, 1.0)}
 
 
@@ -93,6 +94,8 @@ def run_case(
     output: str | os.PathLike[str],
     device: str = "auto",
     fast: bool = False,
+    model: Path | str | None = None,
+    engine: str = "auto",
     labels: np.ndarray | None = None,
     progress: Progress | None = None,
     cancel: Callable[[], bool] | None = None,
@@ -110,6 +113,10 @@ def run_case(
     device : {"auto", "cpu", "cuda", "mps"}
     fast : bool
         Trade some accuracy for speed (see ``segmentation.segment``).
+    model : path or str, optional
+        Card or name of the segmentation model, the bundled one where None.
+    engine : {"auto", "torch", "openvino"}
+        What computes the networks.
     labels : ndarray (z, y, x), optional
         Use this label map on the case's grid, e.g. a corrected one, instead of segmenting.
     progress : callable, optional
@@ -140,9 +147,12 @@ def run_case(
         )
     with staged_folder(output, OUTPUTS) as staging:
         steps = _Steps(progress, cancel)
-        segmented = labels is None
+        segmentation: SegmentationResult | None = None
         with steps.step("segment"):
-            labels = _segment(case, device, fast, steps) if labels is None else canonical_labels(labels)
+            if labels is None:
+                segmentation = _segment(case, steps, device=device, fast=fast, model=model, engine=engine)
+                labels = segmentation.labels
+            labels = canonical_labels(labels)
             write_image(labels, case.geometry, staging / "segmentation.nii.gz", _description(case))
         with steps.step("features"):
             features = _extract(case, labels, steps)
@@ -150,8 +160,8 @@ def run_case(
         with steps.step("predict"):
             prediction = _predict(features, clinical)
             _write_json(staging / "survival.json", {**_identity(case), **prediction.to_dict()})
-        cards = _cards_used(prediction, segmented)
-        run = _describe_run(case, device=device, fast=fast, segmented=segmented, cards=cards, features=features)
+        cards = _cards_used(prediction, segmentation)
+        run = _describe_run(case, segmentation, device=device, fast=fast, cards=cards, features=features)
         with steps.step("report"):
             _report(staging / "report.html", case, labels, prediction, run, cards)
         run |= {"finished": datetime.now(timezone.utc).isoformat(timespec="seconds"), "timings": steps.seconds}
@@ -191,11 +201,11 @@ class _Steps:
             self._progress(message, low + (high - low) * min(max(fraction, 0.0), 1.0))
 
 
-def _segment(case: Case, device: str, fast: bool, steps: _Steps) -> np.ndarray:
-    from .segmentation import segment
+def _segment(case: Case, steps: _Steps, **settings: Any) -> SegmentationResult:
+    from .segmentation import segment_case
 
     steps.report("Segmenting", 0.0)
-    return segment(case, device=device, progress=steps.report, cancel=steps.cancel, fast=fast)
+    return segment_case(case, progress=steps.report, cancel=steps.cancel, **settings)
 
 
 def _extract(case: Case, labels: np.ndarray, steps: _Steps) -> pd.DataFrame:
@@ -218,11 +228,9 @@ def _report(
     write_report(path, case, labels, prediction, run=run, cards=cards)
 
 
-def _cards_used(prediction: Prediction, segmented: bool) -> list[dict[str, Any]]:
-    from .segmentation.segmenter import BUNDLED
-
-    used = {prediction.model.get("name"), BUNDLED if segmented else None}
-    return [card for card in model_cards() if card.get("name") in used]
+def _cards_used(prediction: Prediction, segmentation: SegmentationResult | None) -> list[dict[str, Any]]:
+    bundled = [card for card in model_cards() if card.get("name") == prediction.model.get("name")]
+    return bundled if segmentation is None else [segmentation.card, *bundled]
 
 
 def _identity(case: Case) -> dict[str, Any]:
@@ -234,20 +242,42 @@ def _description(case: Case) -> str:
 
 
 def _describe_run(
-    case: Case, *, device: str, fast: bool, segmented: bool, cards: list[dict[str, Any]], features: pd.DataFrame
+    case: Case,
+    segmentation: SegmentationResult | None,
+    *,
+    device: str,
+    fast: bool,
+    cards: list[dict[str, Any]],
+    features: pd.DataFrame,
 ) -> dict[str, Any]:
     from . import __version__
+
+    how: dict[str, Any] = {"labels": "given"}
+    if segmentation is not None:
+        how = {
+            "labels": "segmented here",
+            "engine": segmentation.engine,
+            "warnings": list(segmentation.warnings),
+            "quality": segmentation.quality,
+        }
 
     return {
         **_identity(case),
         "notes": list(case.notes),
         "inputs": {kind: path.name for kind, path in case.paths.items()},
-        "settings": {"device": device, "fast": fast, "labels": "segmented here" if segmented else "given"},
+        "settings": {"device": device, "fast": fast},
+        "segmentation": how,
         "radiomics": {key: str(features.attrs[key]) for key in ("engine", "engine_version") if key in features.attrs},
-        "weights": {str(card.get("name")): str(card.get("sha256")) for card in cards},
+        "weights": {str(card.get("name")): _hashes(card) for card in cards},
         "versions": {"BraTSOS": __version__, "Python": platform.python_version(), **_package_versions()},
         "platform": f"{platform.system()} {platform.machine()}",
     }
+
+
+def _hashes(card: Mapping[str, Any]) -> str:
+    """The hash of a model's weights; of all its stages, joined, where there are several."""
+    stages = card.get("stages") or [card]
+    return " ".join(str(stage.get("sha256")) for stage in stages)
 
 
 def _package_versions() -> dict[str, str]:

@@ -41,14 +41,42 @@ set(BraTSOSLib_SCRIPTS
   BraTSOSLib/report/planes.py
   BraTSOSLib/resources.py
   BraTSOSLib/segmentation/__init__.py
+  BraTSOSLib/segmentation/crf.py
+  BraTSOSLib/segmentation/engine_cache.py
+  BraTSOSLib/segmentation/engines.py
+  BraTSOSLib/segmentation/entropy.py
+  BraTSOSLib/segmentation/evaluation/__init__.py
+  BraTSOSLib/segmentation/evaluation/cases.py
+  BraTSOSLib/segmentation/evaluation/folders.py
+  BraTSOSLib/segmentation/evaluation/lesionwise.py
+  BraTSOSLib/segmentation/evaluation/metrics.py
+  BraTSOSLib/segmentation/evaluation/summary.py
+  BraTSOSLib/segmentation/evaluation/surface.py
+  BraTSOSLib/segmentation/external/checkpoints.py
+  BraTSOSLib/segmentation/external/names.py
   BraTSOSLib/segmentation/metrics.py
   BraTSOSLib/segmentation/model.py
   BraTSOSLib/segmentation/networks/__init__.py
   BraTSOSLib/segmentation/networks/bitrunet.py
+  BraTSOSLib/segmentation/networks/blocks.py
+  BraTSOSLib/segmentation/networks/dynunet.py
+  BraTSOSLib/segmentation/networks/fcdensenet.py
   BraTSOSLib/segmentation/networks/network.py
+  BraTSOSLib/segmentation/networks/presets.py
+  BraTSOSLib/segmentation/networks/residual_unet.py
+  BraTSOSLib/segmentation/networks/segresnet.py
+  BraTSOSLib/segmentation/networks/transbts.py
+  BraTSOSLib/segmentation/networks/unet3d.py
+  BraTSOSLib/segmentation/networks/vnet.py
+  BraTSOSLib/segmentation/openvino_engine.py
+  BraTSOSLib/segmentation/permutohedral.py
   BraTSOSLib/segmentation/postprocessing.py
   BraTSOSLib/segmentation/preprocessing.py
+  BraTSOSLib/segmentation/resampling.py
+  BraTSOSLib/segmentation/result.py
   BraTSOSLib/segmentation/segmenter.py
+  BraTSOSLib/segmentation/sliding.py
+  BraTSOSLib/segmentation/torch_engine.py
   BraTSOSLib/segmentation/torch_needed.py
   BraTSOSLib/segmentation/training/__init__.py
   BraTSOSLib/segmentation/training/augmentation.py
@@ -56,6 +84,7 @@ set(BraTSOSLib_SCRIPTS
   BraTSOSLib/segmentation/training/loop.py
   BraTSOSLib/segmentation/training/losses.py
   BraTSOSLib/segmentation/training/train.py
+  BraTSOSLib/segmentation/volume.py
   BraTSOSLib/segmentation/weights.py
   BraTSOSLib/segmentation/windows.py
   BraTSOSLib/survival/__init__.py

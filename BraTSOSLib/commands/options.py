@@ -19,3 +19,7 @@ Fast = Annotated[bool, typer.Option("--fast", help="Trade some accuracy for spee
 Resample = Annotated[bool, typer.Option("--resample", help="Bring scans on other grids onto T1ce's grid.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Seed = Annotated[int, typer.Option(help="Random seed, 0 or more.")]
+Model = Annotated[
+    str | None, typer.Option(help="Segmentation model: its name (bratsos models lists them) or its card's path.")
+]
+Engine = Annotated[str, typer.Option(help="auto, torch or openvino.")]

@@ -15,7 +15,7 @@ from ..case import Case
 from ..labels import COLOURS, REGION_TITLES
 from ..volumes import brain_volume, volumes
 from .cards import card_view, how_often_wrong, survival_card, typical_error
-from .content import brain_note, flag_messages, input_views, result_view, run_groups, text
+from .content import brain_note, flag_messages, input_views, result_view, run_groups, segmentation_view, text
 from .pictures import draw_views
 
 
@@ -84,6 +84,7 @@ def render_report(
     colours = {
         region: "#{:02x}{:02x}{:02x}".format(*(round(255 * part) for part in COLOURS[region])) for region in COLOURS
     }
+    segmentation = segmentation_view(run)
     card = survival_card(cards, prediction.model or {})
     pictures = [
         {"title": view.title, "caption": view.caption, "alt": view.alt, "data": base64.b64encode(view.png).decode()}
@@ -100,6 +101,8 @@ def render_report(
         inputs=input_views(prediction.inputs or {}, card),
         survival_card=card_view(card) if card else None,
         notes=list(case.notes),
+        warnings=segmentation["warnings"],
+        poor=segmentation["poor"],
         given=isinstance(run.get("settings"), Mapping) and run["settings"].get("labels") == "given",
         empty=not np.any(labels),
         pictures=pictures,
@@ -109,10 +112,12 @@ def render_report(
                 "title": REGION_TITLES[region],
                 "colour": colours.get(region),
                 "sum": region not in COLOURS,
+                "agreement": segmentation["agreement"].get(region),
                 **values,
             }
             for region, values in measured.items()
         ],
+        has_agreement=bool(segmentation["agreement"]),
         brain_ml=f"{brain:,.0f}",
         brain_note=brain_note(brain),
         cards=[card_view(item) for item in cards],

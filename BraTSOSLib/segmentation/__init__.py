@@ -1,5 +1,6 @@
 """From a case to a label map."""
 
-from .segmenter import Segmenter, segment
+from .result import SegmentationResult
+from .segmenter import Segmenter, segment, segment_case
 
-__all__ = ["Segmenter", "segment"]
+__all__ = ["SegmentationResult", "Segmenter", "segment", "segment_case"]

@@ -7,7 +7,9 @@ A card describes its stages in a list ``stages``; a model of one stage may have 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +33,7 @@ class Stage:
 
     Attributes
     ----------
-    network : in evaluation mode, float32, on the CPU; (1, len(inputs), *window) to logits (1, len(outputs), *window)
+    load : builds the network; see ``network``
     identity : sha256 of the weights, for caches of whatever is derived from them
     inputs : modalities in the order of the network's input channels
     outputs : the output channels: regions (``WT``, ``TC``, ``ET``; sigmoid) or, if ``background`` is among them,
@@ -46,7 +48,7 @@ class Stage:
         ``RAS``: arrays (x, y, z) with x to the right and y to anterior, as MONAI's bundles have them
     """
 
-    network: nn.Module
+    load: Callable[[], nn.Module]
     identity: str
     inputs: tuple[str, ...] = MODALITIES
     outputs: tuple[str, ...] = REGION_OUTPUTS
@@ -56,6 +58,15 @@ class Stage:
     field: str = "brain"
     normalisation: str = "brain"
     orientation: str = "LPS"
+
+    @cached_property
+    def network(self) -> nn.Module:
+        """The network in evaluation mode, float32, on the CPU: (1, len(inputs), *window) to (1, len(outputs), *window).
+
+        Built when it is first asked for: an engine with a converted copy of its own never does, and saves the time
+        of importing PyTorch.
+        """
+        return self.load()
 
 
 def read_card(path: Path) -> dict[str, Any]:
@@ -75,9 +86,10 @@ def load_stages(path: Path) -> tuple[list[Stage], dict[str, Any]]:
     Raises
     ------
     ModelError
-        If a file is missing or damaged, a hash differs, the weights do not fit, or the card's fields make no sense.
+        If a file is missing or damaged, a hash differs, or the card's fields make no sense. Weights that do not fit
+        their architecture are noticed when a stage's ``network`` is asked for.
     """
-    from .weights import load_weights
+    from .weights import build_network_of, read_weights
 
     card = read_card(path)
     described = card.get("stages") or [card]
@@ -85,12 +97,12 @@ def load_stages(path: Path) -> tuple[list[Stage], dict[str, Any]]:
         raise ModelError(f"The model card {path.name} has no list of stages: install the model again.")
     stages = []
     for fields in described:
-        network = load_weights(path, fields)
-        stages.append(_stage(network, {**card, **fields}, path.name))
+        content = read_weights(path, fields)
+        stages.append(_stage(partial(build_network_of, path, fields, content), {**card, **fields}, path.name))
     return stages, card
 
 
-def _stage(network: nn.Module, fields: dict[str, Any], name: str) -> Stage:
+def _stage(load: Callable[[], nn.Module], fields: dict[str, Any], name: str) -> Stage:
     convention = fields.get("label_convention")
     outputs = fields.get("outputs") or (convention.get("outputs") if isinstance(convention, dict) else None)
     outputs = tuple(outputs or REGION_OUTPUTS)
@@ -113,7 +125,7 @@ def _stage(network: nn.Module, fields: dict[str, Any], name: str) -> Stage:
     if len(window) != 3 or min(window) < 8:
         raise ModelError(f"The model card {name} has the window {window}: give three sizes of 8 voxels or more.")
     return Stage(
-        network=network,
+        load=load,
         identity=str(fields.get("sha256")),
         inputs=inputs,
         outputs=outputs,

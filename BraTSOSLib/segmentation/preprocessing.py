@@ -64,6 +64,20 @@ def normalise(image: np.ndarray, brain: np.ndarray) -> np.ndarray:
     return result
 
 
+def normalise_nonzero(image: np.ndarray) -> np.ndarray:
+    """Each channel of ``image`` (channel, z, y, x) to zero mean and unit deviation over its own nonzero voxels.
+
+    As MONAI's ``NormalizeIntensity(nonzero=True, channel_wise=True)``, which most published BraTS models expect.
+    """
+    result = np.zeros(image.shape, dtype=np.float32)
+    for channel, target in zip(image, result, strict=True):
+        inside = channel != 0
+        values = channel[inside].astype(np.float64)
+        if values.size:
+            target[inside] = (values - values.mean()) / (values.std() or 1.0)
+    return result
+
+
 def pad_to_multiple(image: np.ndarray, multiple: int) -> np.ndarray:
     """Zero-pad the last three axes at their end to the next multiple."""
     padding = [(0, 0)] * (image.ndim - 3) + [(0, -size % multiple) for size in image.shape[-3:]]

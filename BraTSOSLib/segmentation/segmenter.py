@@ -5,39 +5,41 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
-from ..case import MODALITIES, Case
-from ..errors import Cancelled, InputError
-from ..orientation import from_lps, to_lps
+from ..case import Case
+from ..errors import Cancelled, ModelError
 from ..resources import resource
-from .model import load_stages
-from .postprocessing import labels_from_regions, remove_small_components
-from .preprocessing import bounding_box, halve, normalise
-from .torch_needed import require_torch
-
-if TYPE_CHECKING:
-    import torch
+from .engines import DeviceMemoryError, Engine, choose_device, make_engine, smaller_windows
+from .model import Stage, load_stages, region_probabilities
+from .postprocessing import PostProcessing, postprocess
+from .preprocessing import Box, bounding_box
+from .resampling import resize_linear
+from .result import SegmentationResult
+from .sliding import slide
+from .volume import BrainVolume
 
 BUNDLED = "segmenter-bitrunet-compact"
-WINDOW = (64, 96, 64)
-"""Voxels at 2 mm (z, y, x) that the network sees at once: nearly a whole brain, and as in training, because group
-normalisation depends on the field of view."""
-SMALLEST_TUMOUR = 64
-"""Tumour components of fewer voxels (mm³ at 1 mm) are dropped: no training case has one that an expert kept."""
+TUMOUR_PROBABILITY = 0.2
+"""Whole-tumour probability of the first stage above which a voxel belongs to the box of the second: less than the
+threshold, so that what the first stage half sees is looked at again."""
+TUMOUR_MARGIN = 12
+"""Millimetres added around that box."""
 
 Progress = Callable[[str, float], None]
+Cancel = Callable[[], bool]
 
 
 class Segmenter:
-    """A network with its card, ready on a device.
+    """A model, ready on a device.
 
     Parameters
     ----------
-    card : path of a model card; the bundled model where None
+    model : path of a model card, or the name of a bundled or imported model; the bundled one where None
     device : {"auto", "cpu", "cuda", "cuda:N", "mps"}
+    engine : {"auto", "torch", "openvino"}
 
     Examples
     --------
@@ -45,149 +47,195 @@ class Segmenter:
     >>> labels = segmenter(read_case("Brats18_TCIA01_201_1"))  # doctest: +SKIP
     """
 
-    def __init__(self, card: Path | None = None, *, device: str = "auto") -> None:
-        require_torch()
-        import torch
-
-        self.device = choose_device(device)
-        stages, self.card = load_stages(card or resource("Models", f"{BUNDLED}.json"))
-        network = stages[0].network
-        self.threshold = float(self.card.get("threshold", 0.5))
-        self.network: torch.nn.Module = network.to(self.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    def __init__(self, model: Path | str | None = None, *, device: str = "auto", engine: str = "auto") -> None:
+        self.stages, self.card = load_stages(find_card(model))
+        if self.stages[0].field != "brain":
+            name = self.card.get("name")
+            raise ModelError(
+                f"The model {name} begins with a tumour stage: it needs one for the brain first."
+            )
+        self.device, self.engine = choose_device(device), engine
+        self.settings = post_processing(self.card)
+        self._engines: dict[int, Engine] = {}
+        self._said: list[str] = []
 
     def __call__(
+        self, case: Case, *, fast: bool = False, progress: Progress | None = None, cancel: Cancel | None = None
+    ) -> np.ndarray:
+        """Label map uint8 (z, y, x) with the values 0, 1, 2, 4 on the case's own grid; see ``run``."""
+        return self.run(case, fast=fast, progress=progress, cancel=cancel).labels
+
+    def run(
         self,
         case: Case,
         *,
         fast: bool = False,
+        maps: bool = False,
         progress: Progress | None = None,
-        cancel: Callable[[], bool] | None = None,
-    ) -> np.ndarray:
-        """Label map uint8 (z, y, x) with the values 0, 1, 2, 4 on the case's own grid.
+        cancel: Cancel | None = None,
+    ) -> SegmentationResult:
+        """Segment a case and say how far to trust the result.
 
         Parameters
         ----------
-        fast : one pass instead of two (the second sees the brain mirrored left-right)
+        fast : the first stage only, and one pass instead of two (the second sees the brain mirrored left-right)
+        maps : also return probabilities and entropy
         progress, cancel : see ``pipeline.run_case``
 
         Raises
         ------
         Cancelled
-            If ``cancel`` returned True between two passes.
+            If ``cancel`` returned True between two windows.
         """
-        oriented = [to_lps(case.volumes[name], case.geometry) for name in MODALITIES]
-        spacing = oriented[0][1]
-        image = np.stack([array for array, _ in oriented])
-        brain = (image != 0).any(axis=0)
-        box = bounding_box(brain)
-        inside = normalise(image[(slice(None), *box.slices)], brain[box.slices])
-        probability = self.probabilities(inside, spacing, fast=fast, progress=progress, cancel=cancel)
-        labels = np.zeros(brain.shape, dtype=np.uint8)
-        labels[box.slices] = labels_from_regions(probability, self.threshold) * brain[box.slices]
-        voxel_volume = case.geometry.voxel_volume
-        labels = remove_small_components(labels, max(round(SMALLEST_TUMOUR / voxel_volume), 1))
-        return np.ascontiguousarray(from_lps(labels, case.geometry))
+        from .entropy import entropy
 
-    def probabilities(
+        volume = BrainVolume.of(case)
+        passes = self.passes(volume, fast=fast, progress=progress, cancel=cancel)
+        mean = passes[0] if len(passes) == 1 else np.mean(passes, axis=0)
+        native = resize_linear(mean, volume.box.shape)
+        labels = postprocess(
+            native, spacing=volume.spacing, brain=volume.brain, image=volume.image, settings=self.settings
+        )
+        uncertain = resize_linear(entropy(passes)[None], volume.box.shape)[0] if maps else None
+        return SegmentationResult(
+            labels=volume.whole(labels, case),
+            probabilities=volume.whole(native, case) if maps else None,
+            entropy=None if uncertain is None else volume.whole(uncertain, case),
+            quality=None,
+            warnings=tuple(self._notes()),
+            card=self.card,
+            engine=", ".join(sorted({f"{engine.name} on {engine.device}" for engine in self._engines.values()})),
+        )
+
+    def passes(
         self,
-        image: np.ndarray,
-        spacing: tuple[float, float, float] = (1.0, 1.0, 1.0),
+        volume: BrainVolume,
         *,
         fast: bool = False,
+        mirrored: bool | None = None,
         progress: Progress | None = None,
-        cancel: Callable[[], bool] | None = None,
-    ) -> np.ndarray:
-        """Probabilities float32 (3, z, y, x) of WT, TC and ET.
+        cancel: Cancel | None = None,
+    ) -> list[np.ndarray]:
+        """Probabilities float32 (3, z, y, x) of WT, TC and ET on ``volume.grid``, one array for each pass.
 
         Parameters
         ----------
-        image : normalised float32 (4, z, y, x) in nearest-LPS axis order
-        spacing : (x, y, z) in mm; the other than 1 mm are resampled to it and back; the network then sees 2 mm means
+        mirrored : whether to add a pass that sees the brain mirrored left-right; where None, not with ``fast``
         """
-        import torch
-        from torch.nn import functional as F  # noqa: N812
+        stages = self.stages[:1] if fast else self.stages
+        views = [False, True] if (not fast if mirrored is None else mirrored) else [False]
+        result: list[np.ndarray] = []
+        for index, stage in enumerate(stages):
 
-        shape = image.shape[1:]
-        target = tuple(max(round(n * s), 8) for n, s in zip(shape, spacing[::-1], strict=True))
-        if max(abs(a - b) / b for a, b in zip(target, shape, strict=True)) < 0.03:
-            target = shape
-        tensor = torch.from_numpy(np.ascontiguousarray(image))[None]
-        if target != shape:
-            tensor = F.interpolate(tensor, size=target, mode="trilinear", align_corners=False)
-        coarse = halve(tensor[0].numpy())
-        lattice = coarse.shape[1:]
-        padding = [(0, 0), *((0, max(w - n, 0)) for n, w in zip(lattice, WINDOW, strict=True))]
-        tensor = torch.from_numpy(np.pad(coarse, padding))[None]
-        views: list[list[int]] = [[]] if fast else [[], [4]]
-        total = tensor.new_zeros((1, 3, *tensor.shape[2:]))
-        for done, axes in enumerate(views):
-
-            def told(share: float, done: int = done) -> None:
+            def told(share: float, index: int = index) -> None:
                 if cancel is not None and cancel():
                     raise Cancelled("The segmentation was stopped; nothing was written.")
                 if progress is not None:
-                    progress("Segmenting", (done + share) / len(views))
+                    progress("Segmenting", (index + share) / len(stages))
 
             told(0.0)
-            total += self._run(tensor.flip(axes), told).flip(axes)
-        mean = total[:, :, : lattice[0], : lattice[1], : lattice[2]] / len(views)
-        mean = F.interpolate(mean, scale_factor=2, mode="trilinear", align_corners=False)
-        mean = mean[:, :, : target[0], : target[1], : target[2]]
-        if target != shape:
-            mean = F.interpolate(mean, size=shape, mode="trilinear", align_corners=False)
-        return mean[0].numpy()
+            image = volume.for_stage(stage)
+            if stage.field == "brain":
+                found = [volume.to_grid(part, stage) for part in self._views(index, image, views, told)]
+                result = found if not result else [(a + b) / 2 for a, b in zip(result, found, strict=True)]
+                continue
+            box = tumour_box(np.mean(result, axis=0)[0], stage.window)
+            if box is None:
+                continue
+            share = float(self.card.get("fine_share", 0.5))
+            parts = self._views(index, image[(slice(None), *box.slices)], views, told)
+            for coarse, fine in zip(result, parts, strict=True):
+                here = coarse[(slice(None), *box.slices)]
+                here += np.float32(share) * (fine - here)
+        return result
 
-    def _run(self, tensor: torch.Tensor, told: Callable[[float], None]) -> torch.Tensor:
-        """One view through the network, on the device or, where its memory is too small, on the CPU."""
-        import torch
+    def _views(
+        self, index: int, image: np.ndarray, mirrored: list[bool], told: Callable[[float], None]
+    ) -> list[np.ndarray]:
+        """A stage's region probabilities of an LPS image, for each view."""
+        stage = self.stages[index]
+        results = []
+        for done, mirror in enumerate(mirrored):
+            view = image[..., ::-1] if mirror else image
+            if stage.orientation == "RAS":
+                view = view[:, :, ::-1, ::-1].transpose(0, 3, 2, 1)
 
-        from .windows import run_windows
+            def part_done(share: float, done: int = done) -> None:
+                told((done + share) / len(mirrored))
 
-        def forward(part: torch.Tensor) -> torch.Tensor:
-            part = part.to(self.device).contiguous(memory_format=torch.channels_last_3d)
-            with torch.autocast(self.device.type, dtype=torch.float16, enabled=self.device.type == "cuda"):
-                logits = self.network(part)
-            return logits.float().sigmoid().cpu()
+            found = self._slide(index, np.ascontiguousarray(view), part_done)
+            if stage.orientation == "RAS":
+                found = found.transpose(0, 3, 2, 1)[:, :, ::-1, ::-1]
+            results.append(np.ascontiguousarray(found[..., ::-1] if mirror else found))
+        return results
 
-        with torch.inference_mode():
+    def _slide(self, index: int, image: np.ndarray, told: Callable[[float], None]) -> np.ndarray:
+        """One view through the network; where the device's memory is too small, in smaller windows, then on the CPU."""
+        stage = self.stages[index]
+        for window in (stage.window, *smaller_windows(stage.window, multiple=32)[:1]):
+            engine = self._engine(index)
             try:
-                return run_windows(forward, tensor, WINDOW, told)
-            except torch.OutOfMemoryError:
-                if self.device.type == "cpu":
+                return slide(_probabilities(engine, stage), image, window, stage.overlap, told)
+            except DeviceMemoryError as error:
+                if engine.device == "cpu":
                     raise
-                self.device = torch.device("cpu")
-                self.network.to(self.device)
-                return run_windows(forward, tensor, WINDOW, told)
+                self._said.append(f"{error} A smaller one was tried.")
+        self._said.append("The CPU was used instead.")
+        self.device = "cpu"
+        self._engines.clear()
+        return slide(_probabilities(self._engine(index), stage), image, stage.window, stage.overlap, told)
+
+    def _engine(self, index: int) -> Engine:
+        if index not in self._engines:
+            self._engines[index] = make_engine(self.stages[index], self.device, self.engine)
+        return self._engines[index]
+
+    def _notes(self) -> list[str]:
+        notes = [*self._said, *(note for engine in self._engines.values() for note in engine.notes)]
+        return list(dict.fromkeys(notes))
 
 
-def choose_device(name: str) -> torch.device:
-    """The torch device that ``name`` stands for; "auto" takes CUDA, then Apple's MPS, then the CPU.
+def _probabilities(engine: Engine, stage: Stage) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda part: region_probabilities(engine(part)[0], stage.outputs)
 
-    Raises
-    ------
-    InputError
-        If the name is unknown or this machine has no such device.
+
+def tumour_box(whole_tumour: np.ndarray, window: tuple[int, int, int]) -> Box | None:
+    """The box (1 mm voxels) around a whole-tumour probability (z, y, x), with a margin; None where there is no tumour.
+
+    It is at least as large as ``window`` where the volume is, because that is what the stage has been trained on.
     """
-    import torch
+    found = whole_tumour > TUMOUR_PROBABILITY
+    if not found.any():
+        return None
+    box = bounding_box(found, TUMOUR_MARGIN)
+    start, stop = [], []
+    for first, last, wanted, size in zip(box.start, box.stop, window, whole_tumour.shape, strict=True):
+        missing = max(min(wanted, size) - (last - first), 0)
+        first = min(max(first - missing // 2, 0), size - (last - first) - missing)
+        start.append(first)
+        stop.append(max(last, first + min(wanted, size)))
+    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
 
-    has_mps = torch.backends.mps.is_available()
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu")
-    kind = name.split(":")[0]
-    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": has_mps}
-    if kind not in present:
-        raise InputError(f"The device {name!r} is not known: choose auto, cpu, cuda or mps.")
-    if not present[kind]:
-        raise InputError(f"The device {name!r} was asked for, but this machine has none: choose auto or cpu.")
-    try:
-        return torch.device(name)
-    except RuntimeError as error:
-        raise InputError(f"The device {name!r} is not known: choose auto, cpu, cuda or mps.") from error
+
+def post_processing(card: dict[str, Any]) -> PostProcessing:
+    """The post-processing that a card asks for: ``threshold``, and ``postprocessing`` for all else."""
+    return PostProcessing.from_dict({"thresholds": card.get("threshold", 0.5), **card.get("postprocessing", {})})
+
+
+def find_card(model: Path | str | None) -> Path:
+    """The card of a model given by its path or its name; the bundled one where None."""
+    if model is None:
+        return resource("Models", f"{BUNDLED}.json")
+    if isinstance(model, Path):
+        return model
+    from ..models import find_model
+
+    return find_model(model)
 
 
 @lru_cache(maxsize=2)
-def _bundled(device: str) -> Segmenter:
-    return Segmenter(device=device)
+def _ready(model: Path | str | None, device: str, engine: str) -> Segmenter:
+    return Segmenter(model, device=device, engine=engine)
 
 
 def segment(
@@ -195,11 +243,12 @@ def segment(
     *,
     device: str = "auto",
     progress: Progress | None = None,
-    cancel: Callable[[], bool] | None = None,
+    cancel: Cancel | None = None,
     fast: bool = False,
-    card: Path | None = None,
+    model: Path | str | None = None,
+    engine: str = "auto",
 ) -> np.ndarray:
-    """Segment a case with the bundled model, or with that of ``card``.
+    """Segment a case with the bundled model, or with another by its name or the path of its card.
 
     Returns
     -------
@@ -210,5 +259,22 @@ def segment(
     ------
     InputError, ModelError, Cancelled
     """
-    segmenter = _bundled(device) if card is None else Segmenter(card, device=device)
-    return segmenter(case, fast=fast, progress=progress, cancel=cancel)
+    return segment_case(
+        case, device=device, progress=progress, cancel=cancel, fast=fast, model=model, engine=engine
+    ).labels
+
+
+def segment_case(
+    case: Case,
+    *,
+    device: str = "auto",
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
+    fast: bool = False,
+    model: Path | str | None = None,
+    engine: str = "auto",
+    maps: bool = False,
+) -> SegmentationResult:
+    """As ``segment``, with warnings, the expected quality and, if ``maps``, probabilities and entropy."""
+    segmenter = _ready(model, device, engine)
+    return segmenter.run(case, fast=fast, maps=maps, progress=progress, cancel=cancel)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..atomic import staged_folder
 from ..errors import ModelError
+from .torch_needed import require_torch
 
 if TYPE_CHECKING:
     from torch import nn
@@ -18,24 +19,20 @@ TORCHSCRIPT = "TorchScript"
 """The architecture of a card whose weights are a TorchScript archive, which brings its own network."""
 
 
-def load_weights(card_path: Path, fields: dict[str, Any]) -> nn.Module:
-    """Build the network that a card, or one stage of it, describes and fill in the weights that lie beside the card.
+def read_weights(card_path: Path, fields: dict[str, Any]) -> bytes:
+    """The content of the weights file that a card, or one stage of it, names; its hash has been checked.
 
     Parameters
     ----------
     card_path : the model card
-    fields : ``architecture``, ``arguments``, ``sha256`` and ``weights`` (the file's name; the card's own where absent)
-
-    Returns
-    -------
-    The network in evaluation mode, float32, on the CPU.
+    fields : ``sha256`` and ``weights`` (the name of a file beside the card; the card's own name where absent)
 
     Raises
     ------
     ModelError
-        If the file is missing, its hash differs, or the weights do not fit the architecture.
+        If the file is missing or its hash differs.
     """
-    name = str(fields.get("weights", f"{card_path.stem}.safetensors"))
+    name = _file_name(card_path, fields)
     if Path(name).name != name:
         raise ModelError(f"The model card {card_path.name} names the weights {name!r}: they must lie beside the card.")
     try:
@@ -47,7 +44,34 @@ def load_weights(card_path: Path, fields: dict[str, Any]) -> nn.Module:
             f"The weights {name} do not match their model card's hash: "
             "the file is damaged or was replaced; install it again."
         )
+    return content
+
+
+def build_network_of(card_path: Path, fields: dict[str, Any], content: bytes) -> nn.Module:
+    """The network that a card, or one stage of it, describes, with its weights: in evaluation mode, float32, CPU.
+
+    Parameters
+    ----------
+    fields : ``architecture`` and ``arguments``
+    content : what ``read_weights`` returned
+
+    Raises
+    ------
+    ModelError
+        If the architecture is not known here or the weights do not fit it.
+    """
+    name = _file_name(card_path, fields)
+    require_torch()
     return _scripted(content, name) if fields.get("architecture") == TORCHSCRIPT else _built(content, fields, name)
+
+
+def load_weights(card_path: Path, fields: dict[str, Any]) -> nn.Module:
+    """``read_weights`` and ``build_network_of`` in one."""
+    return build_network_of(card_path, fields, read_weights(card_path, fields))
+
+
+def _file_name(card_path: Path, fields: dict[str, Any]) -> str:
+    return str(fields.get("weights", f"{card_path.stem}.safetensors"))
 
 
 def _built(content: bytes, fields: dict[str, Any], name: str) -> nn.Module:

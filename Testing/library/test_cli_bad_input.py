@@ -42,7 +42,7 @@ def no_segmentation(monkeypatch):
     def segment(*args, **kwargs):
         raise AssertionError("the segmentation was reached")
 
-    monkeypatch.setattr(BraTSOSLib.segmentation, "segment", segment)
+    monkeypatch.setattr(BraTSOSLib.segmentation, "segment_case", segment)
 
 
 def refused(capfd, arguments: list[str], *words: str, code: int = 2) -> str:
@@ -225,7 +225,7 @@ def test_corrupt_weights(tmp_path, case, model, damage):
 
 def test_an_unexpected_error_is_one_line_and_exit_code_1(tmp_path, case, capfd, monkeypatch):
     monkeypatch.delenv("BRATSOS_TRACEBACK", raising=False)
-    monkeypatch.setattr(BraTSOSLib.segmentation, "segment", lambda *args, **kwargs: 1 / 0)
+    monkeypatch.setattr(BraTSOSLib.segmentation, "segment_case", lambda *args, **kwargs: 1 / 0)
     refused(capfd, ["run", case, "-o", tmp_path / "out"], "ZeroDivisionError", code=1)
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
@@ -236,7 +236,7 @@ def test_an_interrupt_leaves_nothing(tmp_path, case, number):
     code = (
         "import sys, time, BraTSOSLib.segmentation as s\n"
         "def segment(*a, **k):\n    print('busy', flush=True)\n    time.sleep(60)\n"
-        "s.segment = segment\nfrom BraTSOSLib.cli import main\nsys.exit(main())"
+        "s.segment_case = segment\nfrom BraTSOSLib.cli import main\nsys.exit(main())"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code, "run", str(case), "-o", str(tmp_path / "out")],

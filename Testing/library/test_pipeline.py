@@ -17,6 +17,7 @@ from BraTSOSLib.atomic import atomic_file, staged_folder
 from BraTSOSLib.case import Clinical, Geometry, read_label_map
 from BraTSOSLib.errors import Cancelled, InputError
 from BraTSOSLib.pipeline import OUTPUTS, run_case, strict_json
+from BraTSOSLib.segmentation import SegmentationResult
 
 CLINICAL = Clinical(60.7, "GTR")
 
@@ -26,13 +27,15 @@ def segmenter(monkeypatch):
     """Stands in for the network, which has tests of its own: returns the small case's labels at once."""
     calls = []
 
-    def segment(case, *, device="auto", progress=None, cancel=None, fast=False):
+    def segment_case(case, *, device="auto", progress=None, cancel=None, fast=False, model=None, engine="auto"):
         calls.append((case.name, device, fast))
         if progress is not None:
             progress("Segmenting", 0.5)
-        return small_labels(case.geometry)
+        card = {"name": "stand-in", "stages": [{"sha256": "a"}, {"sha256": "b"}]}
+        labels = small_labels(case.geometry)
+        return SegmentationResult(labels, None, None, None, ("Looks odd.",), card, "fake on cpu")
 
-    monkeypatch.setattr(BraTSOSLib.segmentation, "segment", segment)
+    monkeypatch.setattr(BraTSOSLib.segmentation, "segment_case", segment_case)
     return calls
 
 
@@ -53,7 +56,14 @@ def test_everything_is_written_and_agrees(tmp_path, segmenter):
     assert sum(survival["probabilities"].values()) == pytest.approx(1)
     assert survival["category"] in ("short", "medium", "long")
     run = json.loads((output / "run.json").read_text())
-    assert run["settings"] == {"device": "cpu", "fast": True, "labels": "segmented here"}
+    assert run["settings"] == {"device": "cpu", "fast": True}
+    assert run["segmentation"] == {
+        "labels": "segmented here",
+        "engine": "fake on cpu",
+        "warnings": ["Looks odd."],
+        "quality": None,
+    }
+    assert run["weights"]["stand-in"] == "a b"
     assert run["versions"]["numpy"] == np.__version__
     assert run["weights"]["survival-student"] == survival["model"]["sha256"]
     assert set(run["timings"]) == {"segment", "features", "predict", "report"}
@@ -78,7 +88,7 @@ def test_given_labels_are_used_on_an_anisotropic_turned_grid(tmp_path):
     grid = Geometry((24, 22, 20), (2.0, 1.0, 1.5), (3.0, 5.0, 7.0), (-1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0))
     labels = small_labels(grid)
     result = run_case(small_case(grid), CLINICAL, output=tmp_path, labels=np.where(labels == 4, 3, labels))
-    assert result.run["settings"]["labels"] == "given"
+    assert result.run["segmentation"] == {"labels": "given"}
     assert "segmenter" not in " ".join(result.run["weights"])
     assert result.volumes["WT"]["ml"] == pytest.approx(8**3 * 3.0 / 1000)
     np.testing.assert_array_equal(read_label_map(tmp_path / "segmentation.nii.gz", grid), labels)
@@ -102,7 +112,7 @@ def test_an_empty_region_is_no_error(tmp_path):
     assert json.loads((tmp_path / "survival.json").read_text())["case"] == "small"
 
 
-@pytest.mark.parametrize("stage", ["segmentation.segment", "radiomics.extract_features", "report.write_report"])
+@pytest.mark.parametrize("stage", ["segmentation.segment_case", "radiomics.extract_features", "report.write_report"])
 @pytest.mark.parametrize("problem", [InputError("no"), RuntimeError("no"), KeyboardInterrupt()])
 def test_nothing_is_left_after_a_failure_in_any_stage(tmp_path, monkeypatch, segmenter, stage, problem):
     package, function = stage.split(".")

@@ -8,14 +8,16 @@ to the actual grid, and no module is built that the output does not depend on.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  (torch's own convention)
 
+from .blocks import ResidualPair, TokenTransformer, UpStep, convolution
 from .network import SegmentationNetwork
+from .presets import PRESETS
 
 
 @dataclass(frozen=True)
@@ -73,27 +75,9 @@ def _tuples(value: Any) -> Any:
 
 
 PUBLISHED = BiTrUNetConfig()
-COMPACT = BiTrUNetConfig(
-    out_channels=3,
-    widths=(32, 48, 64, 80, 96),
-    token_dims=(80, 96),
-    token_voxels=(1, 1),
-    position_grids=((4, 6, 4), (2, 3, 2)),
-    depths=(1, 2),
-    heads=4,
-    mlp_dims=(160, 192),
-    token_kernel=1,
-    return_convs=1,
-    return_residual=False,
-    group_norm=True,
-    cbam_reduction=4,
-    fold=2,
-    deep_supervision=True,
-    dropout=0.0,
-    stem_dropout=0.0,
-)
+COMPACT = BiTrUNetConfig.from_dict(PRESETS["bitrunet-compact"].arguments)
 """For 2 mm volumes on a laptop without a GPU: regions WT, TC, ET as sigmoid logits, computed on a 4 mm lattice."""
-COMPACT_FINE = replace(COMPACT, widths=(16, 32, 64, 80, 96), fold=1)
+COMPACT_FINE = BiTrUNetConfig.from_dict(PRESETS["bitrunet-compact-fine"].arguments)
 """The same depth on the 2 mm lattice itself: about three times the time, for machines with a GPU."""
 
 
@@ -144,23 +128,14 @@ class CBAM(nn.Module):
         return x * torch.sigmoid(F.relu(self.spatial(summary)))
 
 
-def _conv(inputs: int, outputs: int, norm: str | None, dilation: int = 1) -> nn.Sequential:
-    """3³ convolution, normalisation if any, ReLU."""
-    layers: list[nn.Module] = [nn.Conv3d(inputs, outputs, 3, padding=dilation, dilation=dilation)]
-    if norm is not None:
-        layers.append(nn.GroupNorm(8, outputs) if norm == "group" else nn.BatchNorm3d(outputs))
-    layers.append(nn.ReLU())
-    return nn.Sequential(*layers)
-
-
 class EncoderBlock(nn.Module):
     """Two convolutions and CBAM; the compact presets add the first convolution's output to the second's."""
 
     def __init__(self, inputs: int, outputs: int, config: BiTrUNetConfig, dilation: int = 1) -> None:
         super().__init__()
         norm = "group" if config.group_norm else None
-        self.first = _conv(inputs, outputs, norm, dilation)
-        self.second = _conv(outputs, outputs, norm, dilation)
+        self.first = convolution(inputs, outputs, norm, dilation)
+        self.second = convolution(outputs, outputs, norm, dilation)
         self.cbam = CBAM(outputs, config.cbam_reduction)
         self.residual = config.group_norm
 
@@ -170,108 +145,24 @@ class EncoderBlock(nn.Module):
         return self.cbam(first + second if self.residual else second)
 
 
-class ResidualPair(nn.Module):
-    """(3³ convolution, normalisation, ReLU) twice, the input added at the end."""
-
-    def __init__(self, channels: int, norm: str) -> None:
-        super().__init__()
-        self.body = nn.Sequential(_conv(channels, channels, norm), _conv(channels, channels, norm))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.body(x)
-
-
-class Attention(nn.Module):
-    """Multi-head self-attention over (batch, tokens, width)."""
-
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
-        super().__init__()
-        self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width, bias=False)
-        self.project = nn.Linear(width, width)
-        self.dropout = dropout
-
-    def forward(self, x: Tensor) -> Tensor:
-        batch, tokens, width = x.shape
-        q, k, v = self.qkv(x).reshape(batch, tokens, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        x = F.scaled_dot_product_attention(q, k, v, dropout_p=self.dropout if self.training else 0.0)
-        return F.dropout(self.project(x.transpose(1, 2).reshape(batch, tokens, width)), self.dropout, self.training)
-
-
-class TransformerLayer(nn.Module):
-    """Pre-norm attention and MLP, each with its residual."""
-
-    def __init__(self, width: int, heads: int, mlp_dim: int, dropout: float) -> None:
-        super().__init__()
-        self.norm1 = nn.LayerNorm(width)
-        self.attention = Attention(width, heads, dropout)
-        self.norm2 = nn.LayerNorm(width)
-        self.mlp = nn.Sequential(
-            nn.Linear(width, mlp_dim), nn.GELU(), nn.Dropout(dropout), nn.Linear(mlp_dim, width), nn.Dropout(dropout)
-        )
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.dropout(self.attention(self.norm1(x)))
-        return x + self.mlp(self.norm2(x))
-
-
-class TokenTransformer(nn.Module):
-    """Maps (batch, inputs, d, h, w) to tokens, through transformer layers, and back to (batch, outputs, d, h, w)."""
-
-    def __init__(self, inputs: int, outputs: int, level: int, config: BiTrUNetConfig) -> None:
-        super().__init__()
-        self.token_voxels = config.token_voxels[level]
-        width = config.token_dims[level]
-        self.maps = width // self.token_voxels
-        kernel = config.token_kernel
-        projection = nn.Conv3d(inputs, self.maps, kernel, padding=kernel // 2)
-        self.embed: nn.Module = (
-            projection if config.group_norm else nn.Sequential(nn.BatchNorm3d(inputs), nn.ReLU(), projection)
-        )
-        self.position = nn.Parameter(torch.zeros(1, width, *config.position_grids[level]))
-        self.dropout = nn.Dropout(config.dropout)
-        self.layers = nn.Sequential(
-            *[
-                TransformerLayer(width, config.heads, config.mlp_dims[level], config.dropout)
-                for _ in range(config.depths[level])
-            ]
-        )
-        self.norm = nn.LayerNorm(width) if config.group_norm else nn.Identity()
-        norm = "group" if config.group_norm else "batch"
-        convs: list[nn.Module] = [
-            _conv(self.maps if i == 0 else outputs, outputs, norm) for i in range(config.return_convs)
-        ]
-        if config.return_residual:
-            convs.append(ResidualPair(outputs, norm))
-        self.restore = nn.Sequential(*convs)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.embed(x)
-        batch, _, d, h, w = x.shape
-        grid = (d, h, w // self.token_voxels)
-        position: Tensor = self.position
-        if position.shape[2:] != grid:
-            position = F.interpolate(position, size=grid, mode="trilinear", align_corners=False)
-        tokens = x.flatten(2).transpose(1, 2).reshape(batch, -1, self.maps * self.token_voxels)
-        tokens = self.dropout(tokens + position.flatten(2).transpose(1, 2))
-        tokens = self.norm(self.layers(tokens))
-        x = tokens.reshape(batch, d * h * w, self.maps).transpose(1, 2).reshape(batch, self.maps, d, h, w)
-        return self.restore(x)
-
-
-class UpStep(nn.Module):
-    """1³ convolution, transposed 2³ convolution, concatenation with the skip, 1³ convolution, residual pair."""
-
-    def __init__(self, inputs: int, outputs: int, norm: str) -> None:
-        super().__init__()
-        self.reduce = nn.Conv3d(inputs, outputs, 1)
-        self.up = nn.ConvTranspose3d(outputs, outputs, 2, stride=2)
-        self.fuse = nn.Conv3d(2 * outputs, outputs, 1)
-        self.block = ResidualPair(outputs, norm)
-
-    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        return self.block(self.fuse(torch.cat([skip, self.up(self.reduce(x))], dim=1)))
+def _transformer(inputs: int, outputs: int, level: int, config: BiTrUNetConfig) -> TokenTransformer:
+    return TokenTransformer(
+        inputs,
+        outputs,
+        width=config.token_dims[level],
+        grid=config.position_grids[level],
+        depth=config.depths[level],
+        heads=config.heads,
+        mlp_dim=config.mlp_dims[level],
+        dropout=config.dropout,
+        token_voxels=config.token_voxels[level],
+        kernel=config.token_kernel,
+        norm="group" if config.group_norm else "batch",
+        norm_first=not config.group_norm,
+        norm_last=config.group_norm,
+        return_convs=config.return_convs,
+        return_residual=config.return_residual,
+    )
 
 
 class BiTrUNet(SegmentationNetwork):
@@ -297,8 +188,8 @@ class BiTrUNet(SegmentationNetwork):
         self.level3 = EncoderBlock(w2, w3, config)
         self.level4 = EncoderBlock(w3, w4, config)
         self.bottom = EncoderBlock(w4, bottom, config, dilation=2)
-        self.skip_transformer = TokenTransformer(w4, w4, 0, config)
-        self.bottom_transformer = TokenTransformer(bottom, w4, 1, config)
+        self.skip_transformer = _transformer(w4, w4, 0, config)
+        self.bottom_transformer = _transformer(bottom, w4, 1, config)
         self.up5 = UpStep(w4, w4, norm)
         self.skip_map = nn.Sequential(nn.Conv3d(w4, w4, 1), nn.ConvTranspose3d(w4, w4, 1))
         self.merge4 = nn.Conv3d(2 * w4, w4, 1)
@@ -314,10 +205,13 @@ class BiTrUNet(SegmentationNetwork):
             if isinstance(module, nn.Conv3d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out")
 
+    @classmethod
+    def from_arguments(cls, arguments: dict[str, Any]) -> BiTrUNet:
+        return cls(BiTrUNetConfig.from_dict(arguments))
+
     def _decode(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Decoder maps at full, half and quarter resolution."""
-        if any(size % self.multiple for size in x.shape[2:]):
-            raise ValueError(f"BiTrUNet needs axes that are multiples of {self.multiple}; found {tuple(x.shape[2:])}")
+        self.check_input(x)
         x = fold_space(x, self.config.fold)
         skip1 = self.level1(self.stem(x))
         skip2 = self.level2(F.max_pool3d(skip1, 2))

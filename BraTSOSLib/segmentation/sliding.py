@@ -1,0 +1,47 @@
+"""Running one stage's network over a volume, in overlapping windows blended with Gaussian weights."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+
+from .windows import gaussian_weight, window_starts
+
+
+def slide(
+    forward: Callable[[np.ndarray], np.ndarray],
+    image: np.ndarray,
+    window: tuple[int, int, int],
+    overlap: float = 0.5,
+    step_done: Callable[[float], None] | None = None,
+) -> np.ndarray:
+    """Probabilities float32 (region, z, y, x) of ``image`` (channel, z, y, x).
+
+    Parameters
+    ----------
+    forward : maps float32 (1, channel, *window) to (region, *window)
+    window : (z, y, x); the image is zero-padded at its end to this size where it is smaller
+    overlap : of neighbouring windows, as a share of the window
+    step_done : told the share of the work that is done after each window
+    """
+    shape = image.shape[1:]
+    image = np.pad(image, [(0, 0), *((0, max(w - n, 0)) for n, w in zip(shape, window, strict=True))])
+    size = image.shape[1:]
+    starts = list(itertools.product(*(window_starts(n, w, overlap) for n, w in zip(size, window, strict=True))))
+    weight = gaussian_weight(window) if len(starts) > 1 else np.ones(window, dtype=np.float32)
+    norm = np.zeros(size, dtype=np.float32)
+    total: np.ndarray | None = None
+    for done, start in enumerate(starts, start=1):
+        where = tuple(slice(a, a + w) for a, w in zip(start, window, strict=True))
+        part = forward(image[(None, slice(None), *where)])
+        if total is None:
+            total = np.zeros((part.shape[0], *size), dtype=np.float32)
+        total[(slice(None), *where)] += part * weight
+        norm[where] += weight
+        if step_done is not None:
+            step_done(done / len(starts))
+    assert total is not None  # there is always at least one window
+    total /= norm
+    return total[:, : shape[0], : shape[1], : shape[2]]
