@@ -10,7 +10,7 @@ import typer
 from . import __version__
 from .commands import cases
 from .commands.evaluate import evaluate_app
-from .commands.models import models
+from .commands.models import models_app
 from .commands.train import train_app
 from .console import run_app
 
@@ -36,6 +36,6 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Show the vers
 
 
 cases.add_commands(app)
-app.command()(models)
 app.add_typer(train_app, name="train")
 app.add_typer(evaluate_app, name="evaluate")
+app.add_typer(models_app, name="models")

@@ -41,6 +41,8 @@ set(BraTSOSLib_SCRIPTS
   BraTSOSLib/report/planes.py
   BraTSOSLib/resources.py
   BraTSOSLib/segmentation/__init__.py
+  BraTSOSLib/segmentation/appearance.py
+  BraTSOSLib/segmentation/averaging.py
   BraTSOSLib/segmentation/crf.py
   BraTSOSLib/segmentation/engine_cache.py
   BraTSOSLib/segmentation/engines.py
@@ -50,17 +52,30 @@ set(BraTSOSLib_SCRIPTS
   BraTSOSLib/segmentation/evaluation/folders.py
   BraTSOSLib/segmentation/evaluation/lesionwise.py
   BraTSOSLib/segmentation/evaluation/metrics.py
+  BraTSOSLib/segmentation/evaluation/page.py
+  BraTSOSLib/segmentation/evaluation/pictures.py
   BraTSOSLib/segmentation/evaluation/summary.py
   BraTSOSLib/segmentation/evaluation/surface.py
+  BraTSOSLib/segmentation/external/__init__.py
+  BraTSOSLib/segmentation/external/axes.py
+  BraTSOSLib/segmentation/external/bundle_config.py
   BraTSOSLib/segmentation/external/checkpoints.py
+  BraTSOSLib/segmentation/external/monai_bundle.py
   BraTSOSLib/segmentation/external/names.py
-  BraTSOSLib/segmentation/metrics.py
+  BraTSOSLib/segmentation/external/nnunet.py
+  BraTSOSLib/segmentation/external/nnunet_plans.py
+  BraTSOSLib/segmentation/external/store.py
+  BraTSOSLib/segmentation/external/transforms.py
   BraTSOSLib/segmentation/model.py
   BraTSOSLib/segmentation/networks/__init__.py
   BraTSOSLib/segmentation/networks/bitrunet.py
   BraTSOSLib/segmentation/networks/blocks.py
+  BraTSOSLib/segmentation/networks/cost.py
+  BraTSOSLib/segmentation/networks/cost_measurement.py
   BraTSOSLib/segmentation/networks/dynunet.py
   BraTSOSLib/segmentation/networks/fcdensenet.py
+  BraTSOSLib/segmentation/networks/med3d.py
+  BraTSOSLib/segmentation/networks/monai_net.py
   BraTSOSLib/segmentation/networks/network.py
   BraTSOSLib/segmentation/networks/presets.py
   BraTSOSLib/segmentation/networks/residual_unet.py
@@ -70,8 +85,10 @@ set(BraTSOSLib_SCRIPTS
   BraTSOSLib/segmentation/networks/vnet.py
   BraTSOSLib/segmentation/openvino_engine.py
   BraTSOSLib/segmentation/permutohedral.py
+  BraTSOSLib/segmentation/plausibility.py
   BraTSOSLib/segmentation/postprocessing.py
   BraTSOSLib/segmentation/preprocessing.py
+  BraTSOSLib/segmentation/quality.py
   BraTSOSLib/segmentation/resampling.py
   BraTSOSLib/segmentation/result.py
   BraTSOSLib/segmentation/segmenter.py
@@ -81,9 +98,25 @@ set(BraTSOSLib_SCRIPTS
   BraTSOSLib/segmentation/training/__init__.py
   BraTSOSLib/segmentation/training/augmentation.py
   BraTSOSLib/segmentation/training/cache.py
+  BraTSOSLib/segmentation/training/cases.py
+  BraTSOSLib/segmentation/training/checkpoint.py
+  BraTSOSLib/segmentation/training/decathlon.py
+  BraTSOSLib/segmentation/training/export.py
+  BraTSOSLib/segmentation/training/four_volumes.py
+  BraTSOSLib/segmentation/training/interrupt.py
+  BraTSOSLib/segmentation/training/lesions.py
+  BraTSOSLib/segmentation/training/log.py
   BraTSOSLib/segmentation/training/loop.py
   BraTSOSLib/segmentation/training/losses.py
+  BraTSOSLib/segmentation/training/mining.py
+  BraTSOSLib/segmentation/training/optimisation.py
+  BraTSOSLib/segmentation/training/prefetch.py
+  BraTSOSLib/segmentation/training/processes.py
+  BraTSOSLib/segmentation/training/recipe.py
+  BraTSOSLib/segmentation/training/sampling.py
+  BraTSOSLib/segmentation/training/split.py
   BraTSOSLib/segmentation/training/train.py
+  BraTSOSLib/segmentation/training/validation.py
   BraTSOSLib/segmentation/volume.py
   BraTSOSLib/segmentation/weights.py
   BraTSOSLib/segmentation/windows.py
@@ -109,6 +142,9 @@ set(BraTSOSLib_SCRIPTS
 set(BraTSOSLib_RESOURCES
   BraTSOSLib/report/report.css
   BraTSOSLib/report/report.html.jinja
+  BraTSOSLib/segmentation/evaluation/evaluation.css
+  BraTSOSLib/segmentation/evaluation/evaluation.html.jinja
+  Resources/Appearance/scans.json
   Resources/Icons/BraTSOS.png
   Resources/Models/segmenter-bitrunet-compact.json
   Resources/Models/segmenter-bitrunet-compact.safetensors

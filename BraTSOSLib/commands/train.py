@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,30 +20,122 @@ train_app = typer.Typer(help="Train a model.", rich_markup_mode=None)
 
 @train_app.command("segmentation")
 def train_segmentation(
-    data: Annotated[Path, typer.Argument(help="Folder of case folders with label maps.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for checkpoints and weights.")],
-    network: Annotated[str, typer.Option(help="The network's preset.")] = "bitrunet-compact",
+    folder: Annotated[Path | None, typer.Argument(help="The data, instead of --data.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of labelled case folders, or a Decathlon list.json.")
+    ] = None,
+    network: Annotated[str, typer.Option(help="Preset; `bratsos models --networks` lists them.")] = "bitrunet-compact",
+    arguments: Annotated[str, typer.Option(help="JSON object of arguments that replace the preset's.")] = "{}",
+    outputs: Annotated[str | None, typer.Option(help="regions, classes or tissues; else the preset's.")] = None,
+    spacing: Annotated[float | None, typer.Option(help="1 or 2 mm; else the preset's.")] = None,
+    window: Annotated[str | None, typer.Option(help="Voxels of a sample as z,y,x; else the preset's.")] = None,
+    field: Annotated[str, typer.Option(help="brain, or tumour for a second stage.")] = "brain",
+    normalisation: Annotated[str, typer.Option(help="brain or nonzero.")] = "brain",
+    sampling: Annotated[str, typer.Option(help="tumour, balanced (over tissues) or whole.")] = "tumour",
+    tumour_share: Annotated[float, typer.Option(help="Share of samples around the tumour.")] = 0.7,
+    batch_size: Annotated[int, typer.Option(help="Samples a pass.")] = 1,
+    accumulate: Annotated[int, typer.Option(help="Passes a step.")] = 1,
+    augmentation: Annotated[
+        str, typer.Option(help="none, or mirror, affine, appearance with +.")
+    ] = "affine+appearance",
+    transplant: Annotated[float, typer.Option(help="Probability of another case's tumour in the brain.")] = 0.0,
+    fade: Annotated[float, typer.Option(help="Probability of a tumour that shows less.")] = 0.0,
+    loss: Annotated[str | None, typer.Option(help="dice, bce, ce, generalised-dice, focal with +.")] = None,
+    class_weights: Annotated[str, typer.Option(help="none or median (frequency).")] = "none",
+    mining: Annotated[str, typer.Option(help="Hard mining: off, cases or patches.")] = "off",
+    mining_threshold: Annotated[float, typer.Option(help="Dice under which one is hard.")] = 0.7,
+    mining_threshold_end: Annotated[float | None, typer.Option(help="The same at the end of the run.")] = None,
+    mining_rate: Annotated[float, typer.Option(help="Share of samples drawn from the hard ones.")] = 0.5,
+    mining_every: Annotated[int, typer.Option(help="Steps in a round; 0 for 8 epochs.")] = 0,
+    optimiser: Annotated[str, typer.Option(help="adamw, adam or sgd.")] = "adamw",
+    learning_rate: Annotated[float | None, typer.Option(help="Peak rate; else the optimiser's usual one.")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Else the optimiser's usual one.")] = None,
+    schedule: Annotated[str, typer.Option(help="cosine, poly or constant.")] = "cosine",
+    warm_up: Annotated[float, typer.Option(help="Share of the run in which the rate rises.")] = 0.03,
+    clip: Annotated[float, typer.Option(help="Largest norm of the gradient.")] = 1.0,
+    ema: Annotated[float, typer.Option(help="Decay of the averaged weights; 0 for none.")] = 0.995,
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
     minutes: Annotated[float, typer.Option(help="Training time.")] = 60.0,
     steps: Annotated[int | None, typer.Option(help="Number of steps, instead of a time.")] = None,
+    checkpoint_minutes: Annotated[float, typer.Option(help="Time between checkpoints.")] = 3.0,
+    validation_minutes: Annotated[float, typer.Option(help="Time between validations.")] = 3.0,
+    keep: Annotated[str, typer.Option(help="Weights of the last step, or of the best validation.")] = "last",
     validation: Annotated[
-        str | None, typer.Option(help="Names of the cases to hold out, with commas; else the suggested eight.")
+        str | None, typer.Option(help="Cases to hold out: names with commas, or a .txt file.")
     ] = None,
+    folds: Annotated[int | None, typer.Option(help="Hold out one of so many folds instead.")] = None,
+    fold: Annotated[int, typer.Option(help="Which fold, from 0.")] = 0,
+    exclude: Annotated[str | None, typer.Option(help="Cases to leave out; wildcards like Brats18_TCIA*.")] = None,
+    only: Annotated[str | None, typer.Option(help="The only cases to use: names or a .txt file.")] = None,
+    on_bad_case: Annotated[str, typer.Option(help="stop at cases that cannot be used, or skip them.")] = "stop",
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    start_from: Annotated[
+        str | None, typer.Option(help="Checkpoint, model card or bundled model to begin with.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Begin anew where a checkpoint lies.")] = False,
+    cache: Annotated[Path | None, typer.Option(help="Folder for prepared cases; else in the output.")] = None,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Log for TensorBoard too.")] = False,
     name: Annotated[str, typer.Option(help="The model's name.")] = "segmenter",
     card: Annotated[Path | None, typer.Option(help="JSON file with fields for the model card.")] = None,
     device: Device = "auto",
     seed: Seed = 0,
 ) -> None:
-    """Train a segmentation network."""
-    from ..segmentation.training import train
+    """Train a segmentation network on labelled cases (see docs/training.md)."""
+    given = dict(locals())
+    from dataclasses import fields
 
-    names = None if validation is None else [item.strip() for item in validation.split(",") if item.strip()]
-    with progress_bar() as progress:
+    from ..segmentation.training import Recipe, Split, train
+    from ..segmentation.training.split import read_names
+
+    source = data or folder
+    if source is None or (data and folder):
+        raise InputError("Give the training data once: as --data, a folder of labelled cases or a list.json.")
+    chosen = {item.name: given[item.name] for item in fields(Recipe)}
+    chosen |= {"arguments": _json_object(arguments), "window": None if window is None else _sizes(window)}
+    split = Split(read_names(validation), read_names(exclude) or (), read_names(only), folds, fold)
+    with progress_bar() as bar:
         written = train(
-            data, output, network=network, minutes=minutes, steps=steps, validation=names, resume=resume,
-            name=name, card_fields=card, device=device, seed=seed, progress=progress,
+            source, output, Recipe(**chosen), split=split, resume=resume, start_from=start_from,
+            overwrite=overwrite, device=device, on_bad_case=on_bad_case, name=name, card_fields=card, cache=cache,
+            tensorboard=tensorboard, progress=bar or _lines(), warn=_note,
         )  # fmt: skip
     print(f"Model: {written}")
+
+
+def _note(text: str) -> None:
+    print(f"note: {text}", file=sys.stderr)
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"The arguments {text!r} are no JSON ({error}).") from error
+    if not isinstance(value, dict):
+        raise InputError(f'The arguments {text!r} are no JSON object: write {{"name": value}}.')
+    return value
+
+
+def _sizes(text: str) -> tuple[int, int, int]:
+    try:
+        z, y, x = (int(part) for part in text.split(","))
+    except ValueError as error:
+        raise InputError(f"The window {text!r} is no size: write it as z,y,x, for example 64,96,64.") from error
+    return z, y, x
+
+
+def _lines(seconds: float = 60.0) -> Callable[[str, float], None]:
+    """Progress as a line a minute, for logs and machines without a terminal."""
+    last = [-seconds]
+
+    def told(message: str, fraction: float) -> None:
+        now = time.monotonic()
+        if now - last[0] >= seconds:
+            last[0] = now
+            print(f"{100 * fraction:3.0f} %  {message}", file=sys.stderr, flush=True)
+
+    return told
 
 
 @train_app.command("survival")

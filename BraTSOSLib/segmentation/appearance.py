@@ -178,3 +178,9 @@ def shape_cube(cells: Cells) -> np.ndarray:
     axes = [m + steps / size for m, size in zip(middle, cells.spacing, strict=True)]
     cube: np.ndarray = map_coordinates(smooth, np.meshgrid(*axes, indexing="ij"), order=1, cval=0.0)
     return cube
+
+
+def strangeness(features: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
+    """How far features lie outside the range of training cases, in widths of that range, as root mean square."""
+    outside = np.maximum(low - features, 0) + np.maximum(features - high, 0)
+    return float(np.sqrt(np.mean((outside / (high - low)) ** 2)))

@@ -14,7 +14,8 @@ References
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -23,6 +24,8 @@ from .preprocessing import bounding_box
 
 _SURE = 1e-5
 """Probabilities are kept this far from 0 and 1, so that their log-odds are finite."""
+_REACH = 3.0
+"""Voxels that are this far (log-odds) below the threshold of every region keep their probabilities."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,12 @@ class DenseCRF:
     appearance_deviation: float = 0.5
 
     def __post_init__(self) -> None:
-        for name in ("iterations", "smoothness_mm", "appearance_mm", "appearance_deviation"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"The CRF's {name} is {getattr(self, name)}: give a number above 0.")
-        for name in ("smoothness_weight", "appearance_weight"):
-            if not getattr(self, name) >= 0:
-                raise InputError(f"The CRF's {name} is {getattr(self, name)}: give 0 or more.")
+        for field in fields(self):
+            value, least = getattr(self, field.name), 0 if field.name.endswith("weight") else 1e-3
+            if not least <= value < math.inf:
+                raise InputError(f"The CRF's {field.name} is {value}: give a number of {least} or more.")
+        if self.iterations != int(self.iterations):
+            raise InputError(f"The CRF's iterations are {self.iterations}: give a whole number.")
 
 
 def refine(
@@ -76,8 +79,9 @@ def refine(
 
     Notes
     -----
-    A voxel takes part where some region's log-odds could be outweighed by both kernels together; elsewhere the label
-    cannot change. Kernels are normalised symmetrically, so that weights do not depend on their widths [1]_.
+    A voxel takes part where the probability of some region is not far below its threshold: elsewhere smoothness alone
+    cannot change the label. The appearance kernel is normalised symmetrically, so that its weight does not depend on
+    its width [1]_, and counts a voxel itself among its likes; the smoothness kernel leaves the voxel itself out.
 
     Raises
     ------
@@ -86,11 +90,10 @@ def refine(
     """
     if settings.appearance_weight > 0 and image is None:
         raise InputError("The CRF compares voxels by their looks but got no scans: pass them or set its weight to 0.")
-    offset = np.array([_log_odds(np.float32(t)) for t in thresholds], dtype=np.float32)
-    strongest = settings.smoothness_weight + settings.appearance_weight
+    offset = np.array([_log_odds(np.array(t)) for t in thresholds], dtype=np.float32)
     active = np.zeros(probability.shape[1:], dtype=bool)
     for region, shift in zip(probability, offset, strict=True):
-        active |= region > _sigmoid(shift - strongest)
+        active |= region > _sigmoid(shift - _REACH)
     if brain is not None:
         active &= brain
     if not active.any():
@@ -105,7 +108,7 @@ def refine(
         spread = [channel[brain if brain is not None else channel != 0].std() or 1.0 for channel in image]
         looks = image[box][:, active].T / np.array(spread, dtype=np.float32)
         likeness = _Likeness(looks, np.argwhere(active), settings, spacing)
-    for _ in range(settings.iterations):
+    for _ in range(int(settings.iterations)):
         log_odds = evidence.copy()
         for region, near in enumerate(belief):
             agreement = _smoothed(near, deviations)[active]
@@ -140,6 +143,8 @@ def _smoothed(values: np.ndarray, deviations: list[float]) -> np.ndarray:
     from scipy import ndimage
 
     own = np.prod([_centre_weight(deviation) for deviation in deviations])
+    if own > 1 - 1e-4:  # voxels so large that none is near another: one half says nothing for either label
+        return np.full_like(values, 0.5)
     return (ndimage.gaussian_filter(values, deviations, mode="nearest", truncate=3.0) - own * values) / (1 - own)
 
 

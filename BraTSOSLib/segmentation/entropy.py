@@ -12,6 +12,8 @@ _DECIDED = 1e-4
 """A voxel whose mean probability is this near to 0 or 1 has an entropy under 0.0015 bits, written as 0: most of the
 grid lies outside every tumour, and its logarithms would take longer than the rest."""
 
+_ROUNDING = 1e-3
+
 
 def entropy(passes: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
     """Predictive entropy in bits, the largest over the regions.
@@ -89,7 +91,8 @@ def _checked(passes: np.ndarray | Sequence[np.ndarray]) -> list[np.ndarray]:
         shapes = ", ".join(str(array.shape) for array in arrays)
         raise InputError(f"The passes have the shapes {shapes}: each must be (region, z, y, x), all of one size.")
     for array in arrays:
-        if not (array.min(initial=0.0) >= 0.0 and array.max(initial=1.0) <= 1.0):
+        # Blended windows and resampling leave a rounding error outside the interval.
+        if not (array.min(initial=0.0) >= -_ROUNDING and array.max(initial=1.0) <= 1.0 + _ROUNDING):
             raise InputError(
                 "Probabilities from 0 to 1 are needed for the entropy, found values outside: apply the sigmoid first."
             )

@@ -105,12 +105,13 @@ class OpenVINOEngine(Engine):
                 expected = network(example).float().numpy()
                 if not isinstance(network, torch.jit.ScriptModule):
                     network = torch.jit.trace(network, example, check_trace=False)  # type: ignore[no-untyped-call]
+                # Freezing resolves the branches of scripted networks, most of which OpenVINO cannot take
+                network = torch.jit.freeze(network)  # type: ignore[no-untyped-call]
                 model = _openvino().convert_model(network, example_input=example, input=[tuple(example.shape)])
             compiled = self._core.compile_model(model, "CPU", self._options)
             found = np.asarray(compiled(example.numpy())[0])
         except Exception as error:  # of many kinds, from three libraries; PyTorch takes over or the user is told
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise ConversionError(f"OpenVINO cannot take this network ({reason}): PyTorch runs it.") from error
+            raise ConversionError(f"OpenVINO cannot take this network ({_reason(error)}): PyTorch runs it.") from error
         if self.precision == "float32":
             difference = float(np.abs(found - expected).max()) if found.shape == expected.shape else np.inf
             if not difference <= _TOLERANCE * max(float(np.abs(expected).max()), 1.0):
@@ -148,6 +149,12 @@ def _openvino() -> Any:
 def _is_known(stage: Stage) -> bool:
     """Whether the stage's weights have a hash under which something can be kept."""
     return len(stage.identity) == 64
+
+
+def _reason(error: Exception) -> str:
+    """The line of a long message that says most."""
+    lines = [line.strip(" -") for line in str(error).splitlines() if line.strip()]
+    return next((line for line in lines if "No conversion rule" in line), lines[0] if lines else type(error).__name__)
 
 
 @cache

@@ -61,8 +61,8 @@ class PermutohedralFilter:
         lattice = np.zeros((self._count + 1, values.shape[1]), dtype=np.float32)  # the last row stands for no neighbour
         lattice[:-1] = self._corners.T @ values.astype(np.float32)
         for before, after in self._neighbours:
-            blurred = lattice[before]
-            blurred += lattice[after]
+            blurred = np.take(lattice, before, axis=0)
+            blurred += np.take(lattice, after, axis=0)
             blurred *= 0.5
             lattice[:-1] += blurred
         return self._corners @ lattice[:-1]

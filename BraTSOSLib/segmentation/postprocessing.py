@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -58,7 +59,7 @@ class PostProcessing:
         if len(self.thresholds) != 3 or not all(0 < t < 1 for t in self.thresholds):
             raise InputError(f"The thresholds are {self.thresholds}: give three numbers between 0 and 1.")
         for name in ("smallest_component", "smallest_region_component", "smallest_enhancing"):
-            if not getattr(self, name) >= 0:
+            if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"The post-processing's {name} is {getattr(self, name)} mm³: give 0 or more.")
         if not 0 <= self.component_share <= 1:
             raise InputError(f"The post-processing's component_share is {self.component_share}: give 0 to 1.")

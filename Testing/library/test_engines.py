@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from BraTSOSLib.errors import DependencyError, InputError
 from BraTSOSLib.resources import resource
 from BraTSOSLib.segmentation import engine_cache, engines
@@ -128,9 +129,9 @@ def test_openvino_gives_the_bundled_models_label_maps():
     """At a window other than that of the learned positions, which are resized while converting."""
     needs_openvino()
     first = load_stages(resource("Models", "segmenter-bitrunet-compact.json"))[0][0]
-    small = Stage(load=lambda: first.network, identity=first.identity, window=(32, 48, 32), inputs=first.inputs)
-    part = np.random.default_rng(2).standard_normal((1, 4, 32, 48, 32), dtype=np.float32)
-    part[..., 8:24, 8:24] += 1.5
+    small = Stage(load=lambda: first.network, identity=first.identity, window=(32, 64, 32), inputs=first.inputs)
+    part = np.random.default_rng(2).standard_normal((1, 4, 32, 64, 32), dtype=np.float32)
+    part[..., 16:48, 8:24] += 1.5
     one = make_engine(small, "cpu", "torch")(part)
     two = make_engine(small, "cpu", "openvino")(part)
     assert np.abs(one - two).max() < 1e-4
@@ -186,7 +187,7 @@ def test_damaged_cache_is_made_again(network, part, own_cache, damage):
         engine_cache.write_compiled(kept.stem, b"not a network")
     engine = make_engine(stage(network), "cpu", "openvino")
     np.testing.assert_allclose(engine(part), expected(network, part), atol=1e-4)
-    assert len(kept.read_bytes()) == len(whole)
+    assert engine_cache.read_compiled(kept.stem) not in (None, b"not a network")
 
 
 def test_other_weights_or_windows_are_not_taken_from_the_cache(network, part, own_cache):
@@ -233,6 +234,7 @@ def test_network_that_openvino_cannot_run_goes_to_torch(kind, part):
     engine = make_engine(stage(kind()), "cpu", "auto")
     assert engine.name == "torch" and engine(part).shape == (1, 3, *WINDOW)
     assert len(engine.notes) == 1 and engine.notes[0].endswith("PyTorch runs it.")
+    assert kind is Random or "linalg_svdvals" in engine.notes[0]
     with pytest.raises(Exception, match="OpenVINO") as raised:
         make_engine(stage(kind()), "cpu", "openvino")
     assert type(raised.value).__name__ == "ConversionError"

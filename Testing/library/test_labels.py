@@ -7,7 +7,7 @@ import pytest
 
 from BraTSOSLib.errors import InputError
 from BraTSOSLib.labels import COLOURS, REGION_TITLES, REGIONS, canonical_labels, region_mask
-from BraTSOSLib.segmentation.metrics import dice, region_dice
+from BraTSOSLib.segmentation.evaluation import dice, region_dice
 
 
 @pytest.mark.parametrize("enhancing", [3, 4])

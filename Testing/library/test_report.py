@@ -395,3 +395,49 @@ def test_trust_counts_only_the_model_itself_on_unseen_patients():
     assert "not known" in how_often_wrong(CARDS[0])["headline"]
     assert "not known" in how_often_wrong(None)["headline"]
     assert typical_error(None) is None
+
+
+WARNED = {
+    **RUN,
+    "segmentation": {
+        "warnings": ["T1 and T2 seem to be exchanged <b>."],
+        "quality": {
+            "WT": {"dice": 0.84, "low": 0.7, "high": 0.93},
+            "TC": {"dice": 0.41, "low": 0.1, "high": 0.75},
+            "ET": {"dice": None, "low": None, "high": None},
+        },
+        "engine": "torch on cpu",
+    },
+}
+
+
+def test_warnings_about_the_scans_come_before_any_result(tmp_path):
+    page = page_of(tmp_path, run=WARNED)
+    warning = page.index("T1 and T2 seem to be exchanged &lt;b&gt;.")
+    assert page.index("Check this first") < warning < page.index("Estimated overall survival")
+    assert page.count("T1 and T2 seem to be exchanged") == 1  # not in the record of the run again
+    assert "torch on cpu" in page
+    assert "Check this first" not in page_of(tmp_path)
+
+
+def test_expected_agreement_stands_beside_the_volumes_and_a_poor_one_on_top(tmp_path):
+    page = page_of(tmp_path, run=WARNED)
+    volumes_table = page[page.index('id="volumes"') :]
+    assert "0.84" in volumes_table
+    assert "likely 0.70 to 0.93" in volumes_table
+    assert "poor: 0.41" in volumes_table
+    assert volumes_table.count("not estimated") == 3  # NCR, ED and ET
+    first = page[: page.index("Estimated overall survival")]
+    assert "Tumour core (NCR/NET + ET): the outline is expected to agree poorly" in first
+    assert "Whole tumour (NCR/NET + ED + ET): the outline" not in first
+    assert "Dice" not in page_of(tmp_path, cards=[])
+
+
+@pytest.mark.parametrize(
+    "segmentation",
+    [None, "none", {}, {"warnings": None, "quality": None}, {"quality": {"XX": {"dice": 0.5}, "WT": 0.9}}],
+)
+def test_a_run_that_says_nothing_of_warnings_or_quality_is_fine(tmp_path, segmentation):
+    page = page_of(tmp_path, run={**RUN, "segmentation": segmentation}, cards=[])
+    assert "Check this first" not in page
+    assert "Expected agreement" not in page

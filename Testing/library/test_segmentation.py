@@ -9,9 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from BraTSOSLib.errors import InputError, ModelError
-from BraTSOSLib.labels import ED, ET, NCR
-from BraTSOSLib.segmentation.postprocessing import labels_from_regions, remove_small_components
+from BraTSOSLib.errors import ModelError
 from BraTSOSLib.segmentation.preprocessing import bounding_box, halve, normalise
 from BraTSOSLib.segmentation.windows import gaussian_weight, window_starts
 
@@ -45,27 +43,6 @@ def test_halve_averages_blocks_and_bounding_box_fits():
     mask[2:5, 3:4, 6:9] = True
     box = bounding_box(mask, margin=1)
     assert (box.start, box.stop, box.shape) == ((1, 2, 5), (6, 5, 9), (5, 3, 4))
-
-
-def test_regions_are_nested_whatever_the_probabilities():
-    rng = np.random.default_rng(1)
-    probability = rng.random((3, 8, 8, 8)).astype(np.float32)
-    labels = labels_from_regions(probability)
-    whole, core, enhancing = (p > 0.5 for p in probability)
-    assert set(np.unique(labels)) == {0, ED, NCR, ET}
-    assert np.array_equal(labels > 0, whole)
-    assert np.array_equal(labels == ET, whole & core & enhancing)
-    assert np.array_equal(np.isin(labels, (NCR, ET)), whole & core)
-
-
-def test_only_small_components_are_removed():
-    labels = np.zeros((12, 12, 12), dtype=np.uint8)
-    labels[1:5, 1:5, 1:5] = ED
-    labels[2, 2, 2] = ET
-    labels[10, 10, 10] = ED
-    cleaned = remove_small_components(labels, 8)
-    assert cleaned[10, 10, 10] == 0
-    assert np.array_equal(cleaned[:6], labels[:6])
 
 
 @pytest.mark.parametrize(("length", "window"), [(64, 64), (50, 64), (70, 64), (200, 64), (129, 128)])
@@ -135,101 +112,6 @@ def test_damaged_weights_are_refused_in_one_sentence(model: Path, damage: str):
     with pytest.raises(ModelError) as caught:
         load_stages(model)
     assert "\n" not in str(caught.value)
-
-
-def _training_cases(count: int = 2):
-    from BraTSOSLib.segmentation.training.cache import TrainingCase
-
-    rng = np.random.default_rng(0)
-    cases = []
-    for index in range(count):
-        target = np.zeros((3, 36, 40, 36), dtype=np.float16)
-        target[0, 8:24, 10:26, 8:24] = 1
-        target[1, 12:20, 14:22, 12:20] = 1
-        target[2, 12:20, 14:22, 12:16] = 1
-        noise = 0.3 * rng.standard_normal((4, 36, 40, 36))
-        image = noise + np.concatenate([target, target[:1]]).astype(float)
-        cases.append(TrainingCase(f"case{index}", image.astype(np.float16), target))
-    return cases
-
-
-def _trainer(folder: Path, steps: int):
-    from BraTSOSLib.segmentation.networks.bitrunet import COMPACT, BiTrUNetConfig
-    from BraTSOSLib.segmentation.training.loop import Schedule, Trainer
-
-    small = {"widths": [8, 8, 8, 16, 16], "token_dims": [8, 8], "mlp_dims": [8, 8]}
-    config = BiTrUNetConfig.from_dict({**COMPACT.to_dict(), **small})
-    schedule = Schedule(minutes=None, steps=steps, crop=(32, 32, 32))
-    cases = _training_cases()
-    return Trainer(config, cases, cases[:1], folder, schedule=schedule, seed=3)
-
-
-def test_a_resumed_training_ends_with_the_weights_of_an_undisturbed_one(tmp_path: Path):
-    torch = pytest.importorskip("torch", reason="torch is not installed")
-    whole = _trainer(tmp_path / "whole", 6)
-    whole.run()
-    first = _trainer(tmp_path / "parts", 6)
-    for _ in range(3):
-        first._train_step()
-    first.save()
-    second = _trainer(tmp_path / "parts", 6)
-    second.resume(tmp_path / "parts" / "checkpoint.pt")
-    assert second.step == 3
-    second.run()
-    for name, value in whole.average.items():
-        assert torch.equal(value, second.average[name]), name
-
-
-def test_a_checkpoint_cut_short_is_refused(tmp_path: Path):
-    pytest.importorskip("torch", reason="torch is not installed")
-    trainer = _trainer(tmp_path, 1)
-    path = trainer.save()
-    path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(ModelError, match="cut short"):
-        trainer.resume(path)
-
-
-def test_training_without_any_tumour_is_refused(tmp_path: Path):
-    pytest.importorskip("torch", reason="torch is not installed")
-    from dataclasses import replace
-
-    from BraTSOSLib.segmentation.networks.bitrunet import COMPACT
-    from BraTSOSLib.segmentation.training.loop import Schedule, Trainer
-
-    healthy = [replace(case, target=np.zeros_like(case.target)) for case in _training_cases()]
-    with pytest.raises(InputError, match="empty"):
-        Trainer(COMPACT, healthy, [], tmp_path, schedule=Schedule(steps=1))
-
-
-def test_appearance_augmentation_keeps_air_at_zero_and_depends_on_the_seed_alone():
-    torch = pytest.importorskip("torch", reason="torch is not installed")
-    from BraTSOSLib.segmentation.training.augmentation import random_appearance
-
-    image = torch.zeros(4, 16, 16, 16)
-    image[:, 4:12, 4:12, 4:12] = torch.randn(4, 8, 8, 8)
-    for seed in range(20):
-        changed = random_appearance(image, np.random.default_rng(seed))
-        assert torch.isfinite(changed).all()
-        assert not changed[:, :4].any()
-        assert torch.equal(changed, random_appearance(image, np.random.default_rng(seed)))
-    assert not torch.equal(changed, image)
-
-
-def test_an_affine_crop_moves_image_and_target_alike():
-    torch = pytest.importorskip("torch", reason="torch is not installed")
-    from BraTSOSLib.segmentation.training.augmentation import random_affine_crop
-
-    block = torch.zeros(1, 40, 40, 40)
-    block[:, 14:26, 12:24, 16:30] = 1
-    moved = set()
-    for seed in range(12):
-        centre = np.array([20.0, 20.0, 20.0])
-        image, target = random_affine_crop(block, block.clone(), (32, 32, 32), centre, np.random.default_rng(seed))
-        assert image.shape == (1, 32, 32, 32)
-        assert torch.equal(image, target)
-        assert 0.5 * block.sum() < image.sum() < 1.7 * block.sum()
-        moved.add(round(float(image.sum()), 2))
-    assert len(moved) > 2
 
 
 @pytest.mark.skipif(not GLIOMA.is_dir(), reason="the scans of ../shared/data are not here")

@@ -75,7 +75,7 @@ def match_cases(prediction: Path, truth: Path) -> Matched:
     InputError
         If a path does not exist, a folder holds no label map, or the two have no case in common.
     """
-    for path in (prediction, truth):
+    for path in (truth, prediction):
         if not path.exists():
             raise InputError(f"{path} does not exist: check the path.")
     if prediction.is_dir() and truth.is_dir():

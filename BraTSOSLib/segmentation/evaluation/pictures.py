@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 TRUTH_COLOUR = "#56b4e9"
 PREDICTION_COLOUR = "#e69f00"
-"""Of the palette of Okabe and Ito (2008), which colour-blind readers tell apart; line style tells them apart as well."""
+"""Of the palette of Okabe and Ito (2008), which colour-blind readers tell apart; the style of the lines differs too."""
 
 _BACKGROUNDS = {"WT": ("flair", "t2", "t1ce", "t1")}
 _CORE_BACKGROUNDS = ("t1ce", "t1", "flair", "t2")
 _TITLES = {"t1": "T1", "t1ce": "T1 with contrast", "t2": "T2", "flair": "FLAIR"}
 _SIDE = 480
-_MARGIN_MM = 12.0
-_SMALLEST_MM = 80.0
+_MARGIN_MM = 25.0
+_SMALLEST_MM = 110.0
 
 
 @dataclass(frozen=True)
@@ -96,12 +96,10 @@ def draw_disagreement(
     predicted, true = predicted[index], true[index]
     step = (spacing[1], spacing[0])
     grey = None
-    field = predicted | true
     if background is not None:
         volume, _ = to_lps(background.volume, geometry)
         grey = _window(volume[index], background.volume)
-        field = volume[index] != 0
-    png = _draw(predicted, true, grey, _square(field, step), step)
+    png = _draw(predicted, true, grey, _square(predicted | true, step), step)
     area = step[0] * step[1] / 100.0
     sizes = (
         f"reference {np.count_nonzero(true) * area:.1f} cm², prediction {np.count_nonzero(predicted) * area:.1f} cm², "
@@ -164,7 +162,9 @@ def _draw(
     y, x = np.arange(height) * step[0], np.arange(width) * step[1]
     for mask, colour, thickness, style in lines:
         if mask.any():
-            contours = axes.contour(x, y, mask.astype(float), [0.5], colors=[colour], linewidths=thickness, linestyles=[style])
+            contours = axes.contour(
+                x, y, mask.astype(float), [0.5], colors=[colour], linewidths=thickness, linestyles=[style]
+            )
             contours.set_path_effects([withStroke(linewidth=thickness + 1.2, foreground="black", alpha=0.5), Normal()])
     axes.set_xlim(column - side / 2, column + side / 2)
     axes.set_ylim(row + side / 2, row - side / 2)
@@ -177,10 +177,10 @@ def _draw(
     }
     for mark, (across, up) in {"R": (0.03, 0.5), "L": (0.97, 0.5), "A": (0.5, 0.965), "P": (0.5, 0.035)}.items():
         axes.text(across, up, mark, fontsize=15, weight="bold", **text)
-    length = 50.0 if side >= 150 else 20.0
+    length = 20.0
     end = 1.0 - 0.03
     axes.plot([end - length / side, end], [0.03, 0.03], color="white", linewidth=2.5, transform=axes.transAxes)
-    axes.text(end - length / side / 2, 0.058, f"{length / 10:.0f} cm", fontsize=10, **text)
+    axes.text(end - length / side / 2, 0.058, "2 cm", fontsize=10, **text)
     buffer = BytesIO()
     canvas.print_png(buffer, metadata={"Software": None})
     return buffer.getvalue()
@@ -210,7 +210,11 @@ def box_plots(table: pd.DataFrame, penalised: pd.Series) -> bytes:
         panels = figure.subplots(1, 3)
         for axes, (column, title) in zip(
             panels,
-            (("dice", "Dice (1 is best)"), ("hd95_mm", "HD95 in mm (0 is best)"), ("lesion_dice", "Lesion-wise Dice (1 is best)")),
+            (
+                ("dice", "Dice (1 is best)"),
+                ("hd95_mm", "HD95 in mm (0 is best)"),
+                ("lesion_dice", "Lesion-wise Dice (1 is best)"),
+            ),
             strict=True,
         ):
             left_out = []
@@ -219,7 +223,7 @@ def box_plots(table: pd.DataFrame, penalised: pd.Series) -> bytes:
                 aside = rows & penalised if column == "hd95_mm" else rows & False
                 left_out.append(int(aside.sum()))
                 _box(axes, place, table.loc[rows & ~aside, column].to_numpy(dtype=float))
-            axes.set_title(title, fontsize=10.5, pad=16 if column == "hd95_mm" else 6)
+            axes.set_title(title, fontsize=10.5, pad=18)
             axes.set_xlim(0.4, len(regions) + 0.6)
             axes.set_xticks(range(1, len(regions) + 1), regions)
             if column == "hd95_mm":

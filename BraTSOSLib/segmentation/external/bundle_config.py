@@ -48,17 +48,22 @@ def parse_config(text: str, name: str) -> dict[str, Any]:
                 f"The bundle's {name} is YAML, for which PyYAML is needed: pip install pyyaml, or export it as JSON."
             ) from error
         try:
-            content = yaml.safe_load(text)
+            content = _plain(json.dumps(yaml.safe_load(text), default=str))
         except yaml.YAMLError as error:
             raise ModelError(f"The bundle's {name} is no YAML ({str(error).splitlines()[0]}).") from error
     else:
         try:
-            content = json.loads(text)
+            content = _plain(text)
         except (ValueError, RecursionError) as error:
             raise ModelError(f"The bundle's {name} is no JSON ({error}).") from error
     if not isinstance(content, dict):
         raise ModelError(f"The bundle's {name} holds no table of entries.")
     return content
+
+
+def _plain(text: str) -> Any:
+    """JSON's content, with None for what is no number: a card could not hold it."""
+    return json.loads(text, parse_constant=lambda name: None)
 
 
 def literal(value: Any, config: dict[str, Any], depth: int = 0) -> Any:

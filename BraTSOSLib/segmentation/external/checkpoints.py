@@ -26,6 +26,9 @@ _NESTED = ("state_dict", "model_state_dict", "model", "network_weights", "networ
 _PREFIXES = ("module.", "_orig_mod.")
 """What ``DataParallel`` and ``torch.compile`` put before each name."""
 
+_LFS_POINTER = b"version https://git-lfs"
+"""How the small text file starts that Git LFS leaves where it has not fetched a large one."""
+
 _REACHES_OUT = re.compile(
     r"\b(?:save|from_file|load_tensor|PythonOp|IgnoredPythonOp|__setstate__)\b|torch\.classes|\bops\.(?!prim\.|aten\.)"
 )
@@ -35,9 +38,12 @@ _REACHES_OUT = re.compile(
 def read_content(path: Path) -> bytes:
     """The bytes of a file; raises ``ModelError`` where it cannot be read."""
     try:
-        return path.read_bytes()
+        content = path.read_bytes()
     except OSError as error:
         raise ModelError(f"The file {path.name} cannot be read ({error.strerror or error}).") from error
+    if content.startswith(_LFS_POINTER):
+        raise ModelError(f"The file {path.name} only points to the weights: fetch them first with git lfs pull.")
+    return content
 
 
 def is_torchscript(content: bytes) -> bool:
@@ -69,7 +75,7 @@ def read_checkpoint(content: bytes, name: str) -> dict[str, Any]:
             warnings.simplefilter("ignore")
             held = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if "Unsupported" in str(error) or "GLOBAL" in str(error) or "weights_only" in str(error).lower():
+        if "GLOBAL" in str(error) or "Unsupported class" in str(error):
             raise ModelError(
                 f"The checkpoint {name} holds Python objects beside its tensors, which may run code and are never "
                 f"loaded ({_what(error)}): save its weights as a plain state_dict."

@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import DependencyError, InputError, ModelError
+from ...errors import InputError, ModelError
 from ..networks.monai_net import KNOWN
+from ..weights import TORCHSCRIPT
 from .axes import REVERSED, permute_arguments, permute_state
-from .bundle_config import NotLiteral, components, literal, parse_config, read_config, target
+from .bundle_config import NotLiteral, literal, parse_config, read_config, target
 from .checkpoints import check_torchscript, is_torchscript, read_checkpoint, read_content, state_of
 from .names import check_inputs, check_outputs
-from .store import TORCHSCRIPT, Converted
+from .store import Converted
 from .transforms import Preprocessing, preprocessing_of, sliding_window, threshold_of
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 _CONFIGS = ("inference", "evaluate", "train")
 _ENDINGS = (".json", ".yaml", ".yml")
-_STATED = ("description", "authors", "copyright", "eval_metrics", "references", "changelog", "monai_version")
+_STATED = ("description", "authors", "copyright", "eval_metrics", "references", "monai_version")
 _AXES_MATTER = ("SwinUNETR",)
 """Networks that treat their axes differently, so that turning their kernels would not turn the network."""
 _DYNUNET = {"in_channels", "out_channels", "kernel_size", "strides", "filters"}
@@ -80,7 +81,7 @@ def _from_folder(path: Path, metadata: dict[str, Any], inputs: Any, outputs: Any
         raise NotLiteral("it has no configs/inference.json or train.json that says which network its weights are for")
     name, arguments = _network(config, config_name)
     prepared = preprocessing_of(config, path.name)
-    state = {key: value for key, value in state_of(read_checkpoint(content, weights.name), weights.name).items()}
+    state = state_of(read_checkpoint(content, weights.name), weights.name)
     notes = list(prepared.notes)
     window, overlap, assumed = sliding_window(config)
     notes += assumed
@@ -216,14 +217,17 @@ def _network(config: dict[str, Any], file: str) -> tuple[str, dict[str, Any]]:
     if entry is None:
         raise NotLiteral(f"its {file} defines no network (network_def)")
     try:
-        entry = literal(entry, config)
+        if isinstance(entry, str):
+            entry = literal(entry, config)
+        name = target(entry) if isinstance(entry, dict) else str(entry)
+        if name not in {*KNOWN, "DynUNet"}:
+            known = ", ".join(sorted({*KNOWN, "DynUNet"}))
+            raise NotLiteral(f"its {file} names the network {name[:60]!r}, which is not one of {known}")
+        return name, {key: literal(value, config) for key, value in entry.items() if not key.startswith("_")}
     except NotLiteral as error:
-        raise NotLiteral(f"its {file} defines the network by {error}, which is code and is never run") from error
-    name = target(entry) if isinstance(entry, dict) else ""
-    if name not in {*KNOWN, "DynUNet"}:
-        known = ", ".join(sorted({*KNOWN, "DynUNet"}))
-        raise NotLiteral(f"its network {name or entry!r} is not one of {known}")
-    return name, {key: value for key, value in entry.items() if not key.startswith("_")}
+        if str(error).startswith("its "):
+            raise
+        raise NotLiteral(f"its {file} defines the network by {error}, which is never run") from error
 
 
 def _ours(
@@ -236,27 +240,28 @@ def _ours(
     norm = given.pop("norm_name", ["INSTANCE", {"affine": True}])
     usual = isinstance(norm, list) and str(norm[0]).lower().startswith("instance") and norm[1].get("affine")
     for key in ("act_name", "dropout"):
-        if given.get(key, None) is None:
+        if given.get(key) is None:
             given.pop(key, None)
     unknown = set(given) - _DYNUNET - set(_DYNUNET_OPTIONAL)
     if not usual or unknown or arguments.get("upsample_kernel_size") != arguments.get("strides", [])[1:]:
         odd = ", ".join(sorted(unknown)) or ("upsample_kernel_size" if usual else "norm_name")
         raise NotLiteral(f"its {file} gives DynUNet {odd} other than nnU-Net has")
-    ours = {**_DYNUNET_OPTIONAL, **given}
+    # MONAI's widths where a bundle gives none, which are nnU-Net's
+    widths = [min(32 * 2**level, 320) for level in range(len(arguments["strides"]))]
+    ours = {**_DYNUNET_OPTIONAL, "filters": widths, **given}
     # MONAI stores the same tensors a second time under skip_layers
     kept = {f"body.{key}": value for key, value in state.items() if not key.startswith("skip_layers.")}
     return "DynUNet", ours, kept
 
 
 def _stated(metadata: dict[str, Any]) -> dict[str, Any]:
-    stated = {key: metadata[key] for key in _STATED if key in metadata and key != "changelog"}
+    stated = {key: metadata[key] for key in ("name", *_STATED) if key in metadata}
     data = metadata.get("data_source")
     return {
         **stated,
         "version": metadata.get("version"),
         "training_data": f"as the bundle states: {data}" if data else None,
         "intended_use": metadata.get("intended_use"),
-        "name": metadata.get("name"),
     }
 
 
@@ -266,6 +271,3 @@ def _json(text: str, name: str) -> dict[str, Any]:
     except ValueError as error:
         raise ModelError(f"The bundle's {name} is no JSON ({error}).") from error
     return content if isinstance(content, dict) else {}
-
-
-__all__ = ["DependencyError", "components", "convert_bundle", "is_bundle"]

@@ -13,7 +13,6 @@ from ...atomic import staged_folder
 from ...errors import ModelError
 from ...models import check_new_name, models_folder
 from ..model import load_stages
-from ..weights import TORCHSCRIPT
 
 if TYPE_CHECKING:
     import torch
@@ -139,7 +138,8 @@ def _tried(card: Path) -> list[int]:
             if attempt == len(sizes):
                 reason = str(error).strip().splitlines()[-1][:160]
                 raise ModelError(
-                    f"The network of {card.stem} does not run on {len(stage.inputs)} channels of {size} voxels ({reason})."
+                    f"The network of {card.stem} does not run on {len(stage.inputs)} channels of {size} voxels "
+                    f"({reason})."
                 ) from error
     expected = (1, len(stage.outputs), *size)
     if not isinstance(found, torch.Tensor) or tuple(found.shape) != expected:
@@ -149,6 +149,3 @@ def _tried(card: Path) -> list[int]:
             f"{', '.join(stage.outputs)}: name its outputs in their order with --outputs."
         )
     return window
-
-
-__all__ = ["NOT_STATED", "TORCHSCRIPT", "Converted", "card_of", "save"]

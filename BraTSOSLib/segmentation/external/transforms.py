@@ -10,21 +10,32 @@ from .bundle_config import NotLiteral, components, literal, target
 
 _WHERE = ("preprocessing", "validate", "preprocessing_transforms", "train")
 _HARMLESS = {
-    "Compose", "LoadImaged", "EnsureChannelFirstd", "EnsureTyped", "ToTensord", "CastToTyped", "AsChannelFirstd",
+    "LoadImaged", "EnsureChannelFirstd", "EnsureTyped", "ToTensord", "CastToTyped", "AsChannelFirstd",
     "AddChanneld", "SelectItemsd", "CropForegroundd", "DivisiblePadd", "SpatialPadd", "ToDeviced", "Identityd",
     "ConvertToMultiChannelBasedOnBratsClassesd", "CopyItemsd",
 }  # fmt: skip
 """Steps that our own reading and sliding windows do as well, or that concern the labels alone."""
 _OTHER_INTENSITIES = ("ScaleIntensity", "ThresholdIntensity", "HistogramNormalize", "ClipIntensity", "SignalFill")
-_NOT_STEPS = ("Dataset", "CacheDataset", "PersistentDataset", "DataLoader")
-_AROUND = ("Activations", "AsDiscrete", "Invert", "Save", "Handler", "Inferer", "Metric", "Loss", "Evaluator", "Trainer")
+_NOT_STEPS = ("Compose", "Dataset", "CacheDataset", "PersistentDataset", "DataLoader")
+_AROUND = (
+    "Activations",
+    "AsDiscrete",
+    "Invert",
+    "Save",
+    "Handler",
+    "Inferer",
+    "Metric",
+    "Loss",
+    "Evaluator",
+    "Trainer",
+)
 _SAME_SPACING = 1e-3
 DEFAULT_WINDOW = (128, 128, 128)
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """``normalisation`` and ``orientation`` as cards name them (None where not said), voxel ``spacing`` in mm, notes."""
+    """Normalisation and orientation as cards name them (None where not said), voxel size in mm, what was assumed."""
 
     normalisation: str
     orientation: str | None
@@ -54,7 +65,7 @@ def preprocessing_of(config: dict[str, Any], source: str) -> Preprocessing:
         except NotLiteral:
             notes.append(f"Its preprocessing step {name} is set by code, which is never run, and was left out.")
             continue
-        if "image" not in _keys(step):
+        if _keys(step) <= {"label", "labels", "seg", "mask"}:
             continue
         if name == "NormalizeIntensityd":
             if not step.get("nonzero") or not step.get("channel_wise") or "subtrahend" in step or "divisor" in step:
@@ -84,7 +95,7 @@ def preprocessing_of(config: dict[str, Any], source: str) -> Preprocessing:
 
 
 def sliding_window(config: dict[str, Any]) -> tuple[list[int], float, list[str]]:
-    """Window (in the network's axis order) and overlap of the bundle's ``SlidingWindowInferer``, and what was assumed."""
+    """Window (in the network's axis order) and overlap of the bundle's sliding windows, and what was assumed."""
     places = [config.get("inferer"), config.get("validate"), config.get("evaluator")]
     for component in components(places, config):
         if not target(component).startswith("SlidingWindowInferer"):
@@ -116,7 +127,9 @@ def _steps(config: dict[str, Any]) -> list[dict[str, Any]]:
     for key in _WHERE:
         found = config.get(key)
         if key in ("validate", "train") and isinstance(found, dict):
-            found = found.get("preprocessing_transforms", found.get("deterministic_transforms", found.get("preprocessing")))
+            found = found.get(
+                "preprocessing_transforms", found.get("deterministic_transforms", found.get("preprocessing"))
+            )
         steps = [step for step in components(found, config) if target(step) not in _NOT_STEPS]
         steps = [step for step in steps if not any(word in target(step) for word in _AROUND)]
         if steps:
@@ -124,9 +137,9 @@ def _steps(config: dict[str, Any]) -> list[dict[str, Any]]:
     return []
 
 
-def _keys(step: dict[str, Any]) -> list[str]:
+def _keys(step: dict[str, Any]) -> set[str]:
     keys = step.get("keys", "image")
-    return [str(key) for key in keys] if isinstance(keys, list) else [str(keys)]
+    return {str(key) for key in keys} if isinstance(keys, list) else {str(keys)}
 
 
 def _cube(size: Any, source: str) -> float:

@@ -18,6 +18,7 @@ ARCHITECTURES = {
     "DynUNet": "dynunet",
     "FCDenseNet": "fcdensenet",
     "Med3DUNet": "med3d",
+    "MonaiNet": "monai_net",
     "ResidualUNet": "residual_unet",
     "SegResNet": "segresnet",
     "TransBTS": "transbts",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from .network import MonaiNetwork, monai_nets
 
@@ -72,6 +72,11 @@ class DynUNet(MonaiNetwork):
         )
         del body.skip_layers
         self.body = body
+
+    @property
+    def head(self) -> nn.Module:
+        """The convolution that gives the main logits."""
+        return self.body.output_block.conv.conv
 
     @property
     def multiples(self) -> tuple[int, int, int]:

@@ -100,7 +100,7 @@ class Med3DUNet(SegmentationNetwork):
     encoder_width : factor of the encoder's channels; MedicalNet's weights need 1
     widths : channels of the decoder at full resolution, 1/2, 1/4 and 1/8
     per_modality : pass each modality through the encoder by itself, as the paper does (MedicalNet has one input
-        channel); otherwise all at once through a first convolution of ``in_channels`` channels, at a quarter of the cost
+        channel); otherwise all at once, at a quarter of the cost, through a first convolution of ``in_channels``
     frozen : keep the encoder as it is, its BatchNorm statistics included; otherwise it is fine-tuned
     """
 
@@ -171,7 +171,7 @@ class Med3DUNet(SegmentationNetwork):
 
 
 def load_medicalnet(network: Med3DUNet, path: Path) -> None:
-    """Fill ``network``'s encoder with MedicalNet's published weights (``resnet_10.pth``, ``resnet_18_23dataset.pth``, ...).
+    """Fill ``network``'s encoder with MedicalNet's published weights (``resnet_10.pth`` and so on).
 
     The names lose the prefix ``module.``, MedicalNet's own segmentation head (``conv_seg``) is left out, and the first
     convolution's one input channel is repeated, divided by their number, where the encoder takes all modalities at
@@ -197,7 +197,7 @@ def load_medicalnet(network: Med3DUNet, path: Path) -> None:
     unfit = set(state) ^ set(wanted) or {name for name in wanted if state[name].shape != wanted[name].shape}
     if unfit:
         raise ModelError(
-            f"The file {path.name} does not fit a ResNet-{network.depth} of width 1: "
+            f"The file {path.name} does not fit the network's ResNet-{network.depth}: "
             f"{len(unfit)} of {len(wanted)} tensors differ, {min(unfit)} for one."
         )
     network.encoder.load_state_dict(state)

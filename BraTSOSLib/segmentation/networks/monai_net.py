@@ -55,8 +55,9 @@ class MonaiNet(MonaiNetwork):
         given = {"spatial_dims": 3, **arguments}
         for name in _OBSOLETE.get(network, ()):
             given.pop(name, None)
-        if given["spatial_dims"] != 3 or not {"in_channels", "out_channels"} <= set(given):
-            raise ValueError("3 spatial_dims, in_channels and out_channels are needed")
+        needed = {"in_channels", "out_channels"} | ({"strides"} if KNOWN[network] is _strides else set())
+        if given["spatial_dims"] != 3 or not needed <= set(given):
+            raise ValueError(f"3 spatial_dims and {', '.join(sorted(needed))} are needed")
         self.in_channels, self.out_channels = int(given["in_channels"]), int(given["out_channels"])
         self._multiples = KNOWN[network](given)
         self.multiple = max(self._multiples)

@@ -57,13 +57,21 @@ class SegmentationNetwork(nn.Module):
             wanted = str(self.multiple) if len(set(multiples)) == 1 else " × ".join(map(str, multiples))
             raise InputError(f"{name} needs axes that are multiples of {wanted}; found {size}: pad or crop the volume.")
         if self.normalises_bottom and size == multiples:
-            raise InputError(f"{name} needs at least one axis longer than {self.multiple}; found {size}: pad the volume.")
+            raise InputError(
+                f"{name} needs at least one axis longer than {self.multiple}; found {size}: pad the volume."
+            )
 
 
 class MonaiNetwork(SegmentationNetwork):
     """A network of MONAI's in ``body``; its state dict is MONAI's own, every name preceded by ``body.``."""
 
     body: nn.Module
+
+    @property
+    def head(self) -> nn.Module:
+        """The convolution that gives the main logits."""
+        convolutions = [m for m in self.body.modules() if isinstance(m, nn.Conv3d | nn.ConvTranspose3d)]
+        return [m for m in convolutions if m.out_channels == self.out_channels][-1]
 
     def forward(self, x: Tensor) -> Tensor:
         self.check_input(x)
@@ -76,6 +84,6 @@ def monai_nets() -> Any:
         import monai.networks.nets as nets
     except ImportError as error:
         raise DependencyError(
-            f"This network comes from MONAI, which is not installed or not complete ({error}): pip install bratsos[train]."
+            f"The network comes from MONAI, which cannot be imported ({error}): pip install bratsos[train]."
         ) from error
     return nets

@@ -230,7 +230,10 @@ PRESETS: dict[str, Preset] = {
 PRESETS |= {
     "bitrunet-compact": _narrow("BiTrUNet", "BiTr-UNet, compact (bundled)", "", **_COMPACT),
     "bitrunet-compact-fine": _narrow(
-        "BiTrUNet", "BiTr-UNet, compact, on the 2 mm lattice itself", "", **_COMPACT | {"widths": [16, 32, 64, 80, 96], "fold": 1}
+        "BiTrUNet",
+        "BiTr-UNet, compact, on the 2 mm lattice itself",
+        "",
+        **_COMPACT | {"widths": [16, 32, 64, 80, 96], "fold": 1},
     ),
     "transbts-small": _narrow(
         "TransBTS",
@@ -266,7 +269,9 @@ PRESETS |= {
     ),
     "unet3d-small": _narrow("UNet3D", "3D U-Net, narrow", "unet3d", features=[8, 16, 32, 64, 128, 8]),
     "vnet-small": _narrow("VNet", "V-Net, narrow", "vnet", width=4, dropout=0.0),
-    "residual-unet-small": _narrow("ResidualUNet", "Residual 3D U-Net, narrow", "residual-unet", channels=[8, 16, 32, 64, 128]),
+    "residual-unet-small": _narrow(
+        "ResidualUNet", "Residual 3D U-Net, narrow", "residual-unet", channels=[8, 16, 32, 64, 128]
+    ),
     "nnunet-small": _narrow(
         "DynUNet",
         "nnU-Net, narrow, five levels",

@@ -8,7 +8,7 @@ they do not state; here "deeper" has one level more.
 
 from __future__ import annotations
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from .network import SegmentationNetwork, monai_nets
 
@@ -54,6 +54,11 @@ class VNet(SegmentationNetwork):
             up = UpTransition(3, inputs, outputs, _CONVOLUTIONS_UP[i], elu, dropout_prob=(deep, dropout))
             self.add_module(f"up_tr{name}", up)
         self.out_tr = OutputTransition(3, 2 * width, out_channels, elu)
+
+    @property
+    def head(self) -> nn.Module:
+        """The convolution that gives the logits."""
+        return self.out_tr.conv2
 
     def forward(self, x: Tensor) -> Tensor:
         self.check_input(x)

@@ -1,7 +1,7 @@
-"""The training loop: whole-brain crops, AdamW, cosine schedule, averaged weights, checkpoints that resume.
+"""The training loop: samples, steps, averaged weights, rounds of hard mining, checkpoints that resume.
 
-Every step draws from a generator seeded with (seed, step), so a resumed run sees the batches that the interrupted one
-would have seen, and its place in the schedule is stored with the weights.
+Every random choice draws from a generator seeded with (seed, step), so a resumed run sees the batches that the
+interrupted one would have seen; its place in the schedule is stored with the weights.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,246 +18,289 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import InputError, ModelError
-from ..networks.bitrunet import BiTrUNet, BiTrUNetConfig
-from ..windows import run_windows
-from .augmentation import random_affine_crop, random_appearance
-from .cache import TARGET_REGIONS, TrainingCase
-from .losses import supervised_loss
+from .cache import TrainingCase
+from .checkpoint import load_into, read_checkpoint, write_checkpoint
+from .interrupt import StopRequest, stop_between_steps
+from .log import TrainingLog, time_left
+from .losses import channel_targets, make_loss, median_frequency_weights, supervised_loss
+from .mining import HardSet, find_hard, round_length, threshold_at
+from .optimisation import Supervised, average_into, fresh_network, make_optimiser, number_format
+from .prefetch import Prefetcher
+from .processes import Processes
+from .recipe import Recipe
+from .sampling import Sampler
+from .validation import Judge, mean_dice
 
 Progress = Callable[[str, float], None]
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long and how fast.
-
-    Attributes
-    ----------
-    minutes : training time; the cosine follows the clock, so that it ends on time on any machine
-    steps : number of steps instead of a time, for runs that must be repeatable
-    learning_rate, warm_up : peak rate of AdamW, and the share of the run in which it rises
-    ema : decay of the averaged weights, which are the ones that are kept
-    crop : (z, y, x) at 2 mm, nearly a whole brain
-    tumour_share : share of crops centred on a tumour voxel instead of anywhere in the brain
-    checkpoint_minutes : time between checkpoints
-    """
-
-    minutes: float | None = 60.0
-    steps: int | None = None
-    learning_rate: float = 1.5e-3
-    warm_up: float = 0.03
-    ema: float = 0.995
-    crop: tuple[int, int, int] = (64, 96, 64)
-    tumour_share: float = 0.7
-    checkpoint_minutes: float = 3.0
-
-    def rate(self, done: float) -> float:
-        """Learning rate when ``done`` (0..1) of the run is over."""
-        if done < self.warm_up:
-            return self.learning_rate * (0.02 + 0.98 * done / self.warm_up)
-        return self.learning_rate * (0.005 + 0.995 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
+_GPU_WORKERS = 6
+_MOST_LOST_STEPS = 20
+"""So many steps in a row may overflow in fp16 before the run stops; the scaler lowers its factor at each."""
 
 
 class Trainer:
-    """Trains one BiTr-UNet on preprocessed cases.
+    """Trains one network on preprocessed cases.
 
     Parameters
     ----------
-    config : the network, which is trained on 2 mm volumes
+    recipe : how; see ``Recipe``
     cases, validation : preprocessed cases; validation may be empty
     output : folder for ``checkpoint.pt`` and ``log.csv``
+    processes : the others that train the same network
+    tensorboard : write TensorBoard's files too
+
+    Raises
+    ------
+    InputError
+        If there is nothing to learn from, or the window does not fit the network.
     """
 
     def __init__(
         self,
-        config: BiTrUNetConfig,
+        recipe: Recipe,
         cases: Sequence[TrainingCase],
         validation: Sequence[TrainingCase],
         output: Path,
         *,
-        schedule: Schedule,
-        seed: int = 0,
         device: str = "cpu",
+        processes: Processes | None = None,
+        tensorboard: bool = False,
     ) -> None:
-        if not cases:
-            raise InputError("No training case is left: give a folder with labelled cases.")
-        if not any((case.target > 0).any() for case in cases):
-            raise InputError("All training label maps are empty: there is nothing to learn from.")
-        torch.manual_seed(seed)
-        self.config, self.cases, self.validation = config, cases, validation
-        self.output, self.schedule, self.seed, self.device = output, schedule, seed, torch.device(device)
-        self.network = BiTrUNet(config).to(self.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-        nn.init.constant_(self.network.head.bias, -3.0)  # most voxels are healthy
-        decayed = [p for p in self.network.parameters() if p.ndim > 1]
-        plain = [p for p in self.network.parameters() if p.ndim <= 1]
-        self.optimiser = torch.optim.AdamW(
-            [{"params": decayed, "weight_decay": 1e-2}, {"params": plain, "weight_decay": 0.0}],
-            lr=schedule.learning_rate,
-            betas=(0.9, 0.98),
-        )
-        self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
-        self.step = 0
-        self.elapsed = 0.0
-        self.scaler = torch.amp.GradScaler(enabled=self.device.type == "cuda")
+        self.recipe = recipe = recipe.resolved()
+        self.cases, self.validation, self.output = cases, validation, Path(output)
+        self.processes, self.device = processes or Processes(), torch.device(device)
+        self._tensorboard = tensorboard
+        self._check_cases()
+        torch.manual_seed(recipe.seed)
+        self.network, self.architecture, self.arguments = fresh_network(recipe)
+        self.multiples = self.network.multiples
+        self.network.to(self.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        self._forward = self.processes.share_gradients(Supervised(self.network))
+        weights = median_frequency_weights(cases, recipe.channels) if recipe.class_weights == "median" else None
+        self.class_weights = weights
+        self._loss = make_loss(str(recipe.loss), recipe.channels, None if weights is None else weights.to(self.device))
+        self.optimiser = make_optimiser(self.network, recipe)
+        self._format = number_format(recipe.precision, self.device)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self._format == torch.float16)
+        self.average = self._copy_of_state()
+        self.sampler = Sampler(recipe, cases, self.multiples)
+        self._samples = Prefetcher(self.sampler, _GPU_WORKERS if self.device.type == "cuda" else 0)
+        self._judge = Judge(self.network, recipe, self.sampler, self._format)
+        self.hard = HardSet()
+        self.best: dict[str, Any] = {"score": -1.0, "state": {}}
+        self.step, self.elapsed, self.loss = 0, 0.0, 0.0
+        self._lost, self._stepping = 0, False
 
-    def start_from(self, state: dict[str, Tensor]) -> None:
+    def _check_cases(self) -> None:
+        if not self.cases:
+            raise InputError("No training case is left: give a folder with labelled cases.")
+        if not any((case.target > 0).any() for case in self.cases):
+            raise InputError("All training label maps are empty: there is nothing to learn from.")
+        if self.recipe.keep == "best" and not self.validation:
+            raise InputError("The best weights are to be kept, but no case is held out to judge them: hold out some.")
+
+    def start_from(self, state: dict[str, Tensor], source: str = "the given model") -> None:
         """Warm start from weights of the same network."""
-        self.network.load_state_dict(state)
-        self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+        load_into(self.network, state, source)
+        self.average = self._copy_of_state()
 
     def resume(self, path: Path) -> None:
-        """Continue from a checkpoint written by ``save``."""
+        """Continue from a checkpoint written by ``save``; raises ``ModelError`` if it is damaged or of another run."""
+        stored = read_checkpoint(path, self.device)
+        self.recipe.check_same_run(Recipe.from_dict(stored["recipe"]), path.name)
+        if stored["cases"] != [case.name for case in self.cases]:
+            raise ModelError(f"{path.name} was written by a run with other training cases: start a new run.")
         try:
-            stored = torch.load(path, map_location=self.device, weights_only=True)
-            if BiTrUNetConfig.from_dict(stored["config"]) != self.config or stored["seed"] != self.seed:
-                raise ModelError(f"{path.name} was written by a run with another network or seed: start a new one.")
-            self.network.load_state_dict(stored["network"])
+            load_into(self.network, stored["network"], path.name)
             self.optimiser.load_state_dict(stored["optimiser"])
             self.scaler.load_state_dict(stored["scaler"])
             self.average, self.step, self.elapsed = stored["average"], stored["step"], stored["elapsed"]
-        except ModelError:
-            raise
-        except Exception as error:
-            raise ModelError(
-                f"The checkpoint {path.name} cannot be read ({type(error).__name__}): it may be cut short."
-            ) from error
+            self.hard, self.best, self.loss = HardSet.from_dict(stored["hard"]), stored["best"], stored["loss"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"The checkpoint {path.name} lacks parts ({error}): start a new run.") from error
 
-    def save(self) -> Path:
-        """Write ``checkpoint.pt``, whole or not at all."""
-        self.output.mkdir(parents=True, exist_ok=True)
-        path = self.output / "checkpoint.pt"
-        temporary = path.with_suffix(".tmp")
-        torch.save(
-            {
-                "config": _lists(self.config.to_dict()),
-                "seed": self.seed,
+    def save(self) -> None:
+        """Write ``checkpoint.pt``, whole or not at all (the first process alone)."""
+        if self.processes.first:
+            content = {
+                "recipe": self.recipe.to_dict(),
+                "cases": [case.name for case in self.cases],
                 "network": self.network.state_dict(),
                 "average": self.average,
                 "optimiser": self.optimiser.state_dict(),
                 "scaler": self.scaler.state_dict(),
                 "step": self.step,
                 "elapsed": self.elapsed,
-            },
-            temporary,
-        )
-        temporary.replace(path)
-        return path
+                "loss": self.loss,
+                "hard": self.hard.to_dict(),
+                "best": self.best,
+            }
+            write_checkpoint(content, self.output)
 
     @property
     def done(self) -> float:
         """Share of the schedule that is over, 0 to 1."""
-        if self.schedule.steps is not None:
-            return self.step / self.schedule.steps
-        return self.elapsed / (60 * (self.schedule.minutes or 60))
+        if self.recipe.steps is not None:
+            return self.step / self.recipe.steps
+        return self.elapsed / (60 * (self.recipe.minutes or 60))
 
-    def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Image (1, 4, z, y, x) and target (1, 3, z, y, x) of a step; depends on the seed and the step alone."""
-        rng = np.random.default_rng([self.seed, step])
-        order = np.random.default_rng([self.seed, 1, step // len(self.cases)]).permutation(len(self.cases))
-        case = self.cases[order[step % len(self.cases)]]
-        image = torch.from_numpy(case.image.astype(np.float32))
-        target = torch.from_numpy(case.target.astype(np.float32))
-        tumour = case.target[0] > 0.5
-        where = tumour if rng.random() < self.schedule.tumour_share and tumour.any() else (case.image[0] != 0)
-        candidates = np.flatnonzero(where)
-        point = np.array(np.unravel_index(candidates[rng.integers(candidates.size)], where.shape))
-        size = self.schedule.crop
-        # keep the crop inside the brain's box where it fits: half of an empty crop teaches nothing
-        shape = np.array(image.shape[1:])
-        half = np.array(size) / 2
-        centre = np.where(shape > size, np.clip(point, half, np.maximum(shape - half, half)), shape / 2)
-        crop, wanted = random_affine_crop(image, target, size, centre, rng)
-        return random_appearance(crop, rng)[None], wanted[None].clamp(0, 1)
+    @property
+    def kept(self) -> dict[str, Tensor]:
+        """The weights that the run is for: the averaged ones of its end, or of its best validation."""
+        state: dict[str, Tensor] = self.best["state"] if self.recipe.keep == "best" else {}
+        return state or self.average
 
-    def run(self, progress: Progress | None = None) -> dict[str, Any]:
-        """Train until the schedule is over; an interrupt leaves a usable checkpoint. Returns the last metrics."""
-        self.output.mkdir(parents=True, exist_ok=True)
-        log = self.output / "log.csv"
-        if self.step == 0:
-            log.write_text("step,minutes,loss,rate," + ",".join(TARGET_REGIONS) + "\n")
-        metrics: dict[str, Any] = {}
-        running, last_save = 0.0, time.monotonic()
-        try:
-            while self.done < 1:
-                started = time.monotonic()
-                loss = self._train_step()
-                self.elapsed += time.monotonic() - started
-                running = loss if running == 0 else 0.98 * running + 0.02 * loss
-                if progress is not None:
-                    progress(f"step {self.step}, loss {running:.3f}", min(self.done, 1.0))
-                if time.monotonic() - last_save > 60 * self.schedule.checkpoint_minutes or self.done >= 1:
+    def run(self, progress: Progress | None = None) -> dict[str, float]:
+        """Train until the schedule is over; the metrics of the weights that are kept.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            After a signal, at the end of the step, with a checkpoint.
+        ModelError
+            If the loss is no longer a number.
+        """
+        log = TrainingLog(self.output, self.step, tensorboard=self._tensorboard) if self.processes.first else None
+        with stop_between_steps() as stop:
+            try:
+                self._run(stop, log, progress)
+                metrics = self._validate_and_log(log, stop)
+            except KeyboardInterrupt:
+                if not self._stepping:
                     self.save()
-                    metrics = self.validate()
-                    rate = f"{self.schedule.rate(self.done):.2e}"
-                    row = [self.step, round(self.elapsed / 60, 2), round(running, 4), rate]
-                    with log.open("a") as stream:
-                        stream.write(",".join(str(v) for v in [*row, *metrics.values()]) + "\n")
-                    last_save = time.monotonic()
-        except KeyboardInterrupt:
-            self.save()
-            raise
-        return metrics
+                raise
+            finally:
+                self._samples.close()
+                if log is not None:
+                    log.close()
+        return self.best["metrics"] if self.recipe.keep == "best" and "metrics" in self.best else metrics
 
-    def _train_step(self) -> float:
+    def _run(self, stop: StopRequest, log: TrainingLog | None, progress: Progress | None) -> None:
+        saved = validated = time.monotonic()
+        while True:
+            self.elapsed, stopped = self.processes.agree([self.elapsed, float(stop.requested)], self.device)
+            if stopped:
+                raise KeyboardInterrupt
+            if self.done >= 1:
+                break
+            self._mine_if_due(stop, log, progress)
+            started = time.monotonic()
+            self._stepping = True
+            loss = self.train_step()
+            self._stepping = False
+            now = time.monotonic()
+            self.elapsed += now - started
+            self.loss = loss if self.loss == 0 else 0.98 * self.loss + 0.02 * loss
+            if progress is not None:
+                of = "" if self.recipe.steps is None else f" of {self.recipe.steps}"
+                left = time_left(self.elapsed, self.done)
+                progress(f"step {self.step}{of}, loss {self.loss:.3f}, {left}", min(self.done, 1.0))
+            if now - saved >= 60 * self.recipe.checkpoint_minutes:
+                self.save()
+                saved = time.monotonic()
+            if self.done < 1 and now - validated >= 60 * self.recipe.validation_minutes:
+                self._validate_and_log(log, stop)
+                validated = time.monotonic()
+        self.save()
+
+    def train_step(self) -> float:
+        """One step of the optimiser; the loss."""
+        recipe = self.recipe
         self.network.train()
-        rate = self.schedule.rate(self.done)
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        image, target = self.batch(self.step)
-        image = image.to(self.device).contiguous(memory_format=torch.channels_last_3d)
-        with torch.autocast(self.device.type, dtype=torch.float16, enabled=self.device.type == "cuda"):
-            outputs = self.network.forward_supervised(image)
-        loss = supervised_loss({name: value.float() for name, value in outputs.items()}, target.to(self.device))
+            group["lr"] = recipe.rate(self.done)
+        # dropout draws from torch's own generator, which a resumed run must find as it was
+        place = self.step * self.processes.world + self.processes.rank
+        torch.manual_seed(int(np.random.SeedSequence([recipe.seed, 4, place]).generate_state(1)[0]))
         self.optimiser.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()
+        total = 0.0
+        for part in range(recipe.accumulate):
+            with self._without_exchange(part + 1 < recipe.accumulate):
+                loss = self._part_loss(part) / recipe.accumulate
+                self.scaler.scale(loss).backward()
+            total += float(loss.detach())
         self.scaler.unscale_(self.optimiser)
-        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        nn.utils.clip_grad_norm_([p for p in self.network.parameters() if p.requires_grad], recipe.clip)
+        self._check_finite(total)
         self.scaler.step(self.optimiser)
         self.scaler.update()
-        # a young average follows quickly, so that early checkpoints are worth looking at
-        decay = min(self.schedule.ema, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for name, value in self.network.state_dict().items():
-                self.average[name].lerp_(value, 1 - decay)
+        average_into(self.average, self.network, recipe.ema, self.step)
         self.step += 1
-        return float(loss.detach())
+        return total
 
-    def validate(self) -> dict[str, float]:
+    def _part_loss(self, part: int) -> Tensor:
+        first = self.step * self.recipe.accumulate + part
+        image, regions = self._samples.batch([self._numbers(first + ahead) for ahead in range(16)], self.hard)
+        target = channel_targets(regions, image, self.recipe.channels).to(self.device)
+        image = image.to(self.device).contiguous(memory_format=torch.channels_last_3d)
+        with torch.autocast(self.device.type, dtype=self._format, enabled=self._format != torch.float32):
+            outputs = self._forward(image)
+        return supervised_loss({name: value.float() for name, value in outputs.items()}, target, self._loss)
+
+    def _numbers(self, batch: int) -> tuple[int, ...]:
+        """Numbers of the samples in this process's ``batch``-th batch."""
+        first = (batch * self.processes.world + self.processes.rank) * self.recipe.batch_size
+        return tuple(range(first, first + self.recipe.batch_size))
+
+    def _without_exchange(self, wanted: bool) -> AbstractContextManager[None]:
+        """Keep gradients to this process until the last part of a step."""
+        return self._forward.no_sync() if wanted and self.processes.world > 1 else nullcontext()  # type: ignore[operator]
+
+    def _check_finite(self, loss: float) -> None:
+        self._lost = 0 if math.isfinite(loss) else self._lost + 1
+        if self._lost > (_MOST_LOST_STEPS if self.scaler.is_enabled() else 0):
+            raise ModelError(
+                f"The loss is no longer a number at step {self.step}: resume with a lower --learning-rate or with "
+                "--precision fp32 in a new run; the last checkpoint is kept."
+            )
+
+    def _mine_if_due(self, stop: StopRequest, log: TrainingLog | None, progress: Progress | None) -> None:
+        recipe = self.recipe
+        samples = recipe.batch_size * recipe.accumulate * self.processes.world
+        due = self.step % round_length(recipe, len(self.cases), samples) == 0
+        if recipe.mining == "off" or not due or self.step in (0, self.hard.step):
+            return
+        self.processes.share_first(self.average)
+        self._judge.load(self.average)
+        threshold = threshold_at(recipe, self.done)
+        mine = range(self.processes.rank, len(self.cases), self.processes.world)
+
+        def look(image: np.ndarray) -> np.ndarray:
+            if stop.requested:
+                raise KeyboardInterrupt
+            if progress is not None:
+                progress(f"step {self.step}, looking for hard {recipe.mining}", min(self.done, 1.0))
+            return self._judge(image)
+
+        found = sorted(self.processes.gather(find_hard(recipe, self.cases, mine, look, threshold)), key=lambda f: f[0])
+        items = tuple(item for _, _, each in found for item in each)
+        self.hard = HardSet(items, self.step, threshold, tuple(score for _, score, _ in found))
+        if log is not None:
+            log.write(self.step, minutes=round(self.elapsed / 60, 2), hard=len(items))
+
+    def validate(self, told: Callable[[int], None] | None = None) -> dict[str, float]:
         """Mean Dice of the averaged weights over the validation cases, on the training's own grid."""
         if not self.validation:
             return {}
-        network = BiTrUNet(self.config).to(self.device)
-        network.load_state_dict(self.average)
-        network.eval().to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-        scores = []
-        for case in self.validation:
-            probability = predict(network, case.image.astype(np.float32), self.schedule.crop)
-            scores.append([_dice(p > 0.5, t > 0.5) for p, t in zip(probability, case.target, strict=True)])
-        return {name: round(float(v), 4) for name, v in zip(TARGET_REGIONS, np.mean(scores, axis=0), strict=True)}
+        self._judge.load(self.average)
+        return mean_dice(self.validation, self._judge, told)
 
+    def _validate_and_log(self, log: TrainingLog | None, stop: StopRequest) -> dict[str, float]:
+        if log is None:
+            return {}
 
-def predict(network: BiTrUNet, image: np.ndarray, window: tuple[int, int, int]) -> np.ndarray:
-    """Region probabilities float32 (3, z, y, x) of a normalised image (4, z, y, x), in windows as in training."""
-    device = next(network.parameters()).device
-    shape = image.shape[1:]
-    padding = [(0, 0)] + [(0, max(w - n, 0)) for n, w in zip(shape, window, strict=True)]
-    tensor = torch.from_numpy(np.pad(image, padding))[None].to(device)
+        def told(done: int) -> None:
+            if stop.requested:
+                raise KeyboardInterrupt
 
-    def forward(part: Tensor) -> Tensor:
-        return network(part.contiguous(memory_format=torch.channels_last_3d)).sigmoid()
+        metrics = self.validate(told)
+        rate = f"{self.recipe.rate(self.done):.2e}"
+        log.write(self.step, minutes=round(self.elapsed / 60, 2), loss=round(self.loss, 4), rate=rate, **metrics)
+        score = sum(metrics.values()) / 3
+        if self.recipe.keep == "best" and score > self.best["score"]:
+            state = {name: value.detach().cpu().clone() for name, value in self.average.items()}
+            self.best = {"score": score, "state": state, "metrics": metrics, "step": self.step}
+            self.save()
+        return metrics
 
-    with torch.inference_mode():
-        probability = run_windows(forward, tensor, window)
-    return probability[0, :, : shape[0], : shape[1], : shape[2]].float().cpu().numpy()
-
-
-def _dice(a: np.ndarray, b: np.ndarray) -> float:
-    total = int(a.sum()) + int(b.sum())
-    return 1.0 if total == 0 else 2.0 * int((a & b).sum()) / total
-
-
-def _lists(value: Any) -> Any:
-    """Tuples as lists, which is how JSON and the safe unpickler know them."""
-    if isinstance(value, dict):
-        return {key: _lists(item) for key, item in value.items()}
-    return [_lists(item) for item in value] if isinstance(value, list | tuple) else value
+    def _copy_of_state(self) -> dict[str, Tensor]:
+        return {name: value.detach().clone() for name, value in self.network.state_dict().items()}

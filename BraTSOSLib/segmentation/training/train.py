@@ -1,66 +1,60 @@
-"""``bratsos train segmentation``: from a folder of cases to weights with a card."""
+"""``bratsos train segmentation``: from labelled cases to weights with a card."""
 
 from __future__ import annotations
 
-import json
-import platform
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from ...case import find_label_map
 from ...errors import InputError
-from ..networks import PRESETS
+from ..engines import choose_device
 from ..weights import save_network
-from .cache import TARGET_REGIONS, load_cases
-from .loop import Schedule, Trainer
+from .cache import TrainingCase, load_cases
+from .cases import find_cases, refuse_bad
+from .checkpoint import NAME, starting_weights
+from .export import model_card, read_fields
+from .loop import Trainer
+from .processes import Processes, join_processes
+from .recipe import Recipe
+from .split import VALIDATION, Split
 
-VALIDATION = (
-    "Brats18_TCIA01_201_1",
-    "Brats18_TCIA02_135_1",
-    "BraTS20_Training_002",
-    "Brats18_TCIA01_425_1",
-    "Brats18_TCIA13_623_1",
-    "BraTS20_Training_009",
-    "Brats18_CBICA_AQO_1",
-    "Brats18_CBICA_AQQ_1",
-)
-"""The cases that the bundled weights never saw; used where ``validation`` is not given."""
+__all__ = ["VALIDATION", "train"]
 
-THRESHOLD = 0.4
-"""Probability above which a voxel belongs to a region. The networks learn shares of 2 mm voxels, in which thin rims
-never reach one half; on every second training case 0.4 gave the highest Dice of WT and ET (0.3 to 0.5 were close)."""
+Progress = Callable[[str, float], None]
 
 
 def train(
     data: Path,
     output: Path,
+    recipe: Recipe | None = None,
     *,
-    network: str = "bitrunet-compact",
-    minutes: float | None = 60.0,
-    steps: int | None = None,
+    split: Split | None = None,
     resume: bool = False,
-    seed: int = 0,
+    start_from: str | None = None,
+    overwrite: bool = False,
     device: str = "auto",
-    validation: Sequence[str] | None = None,
-    cache: Path | None = None,
+    on_bad_case: str = "stop",
     name: str = "segmenter",
     card_fields: Path | None = None,
-    progress: Callable[[str, float], None] | None = None,
+    cache: Path | None = None,
+    tensorboard: bool = False,
+    progress: Progress | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> Path:
-    """Train a network on 2 mm volumes and write its averaged weights with a model card.
+    """Train a network and write its averaged weights with a model card.
 
     Parameters
     ----------
-    data : folder of case folders, each with four scans and a label map
+    data : folder of case folders, each with four scans and a label map, or a dataset list (see ``decathlon``)
     output : folder for the checkpoint, the log, ``<name>.safetensors`` and ``<name>.json``
-    network : a key of ``networks.PRESETS`` whose output is the three regions
-    minutes, steps : length of the run; steps where both are given
-    resume : continue from the checkpoint in ``output``
-    validation : names of the cases to hold out; ``VALIDATION`` where None
+    recipe : how to train; the bundled model's where None
+    split : what to hold out; the cases of ``VALIDATION`` that are there, or what the list holds out, where None
+    resume : continue from the checkpoint in ``output``, where there is one
+    start_from : weights to begin with: a checkpoint, a model card, or a bundled model's name
+    overwrite : begin anew in a folder that holds the checkpoint of another run
+    on_bad_case : ``stop``, or ``skip`` to leave out cases that cannot be used
     card_fields : JSON file whose fields go into the model card (training data and their terms, limits, ...)
     cache : folder for the preprocessed cases, ``output/cache`` where None
+    warn : told about each case that is left out
 
     Returns
     -------
@@ -69,85 +63,85 @@ def train(
     Raises
     ------
     InputError
-        If a case cannot be read, nothing is left to train on, or a value is out of range.
+        If a case cannot be used, nothing is left to train on, or a value is out of range.
     ModelError
-        If the checkpoint to resume from is damaged or of another run.
+        If weights or the checkpoint to begin with are damaged or of another network or run.
+    KeyboardInterrupt
+        After Ctrl-C or a request to terminate; the checkpoint is up to date.
     """
-    from ..segmenter import choose_device
-
-    config = PRESETS.get(network)
-    if config is None or config.out_channels != len(TARGET_REGIONS):
-        usable = ", ".join(key for key, value in PRESETS.items() if value.out_channels == len(TARGET_REGIONS))
-        raise InputError(f"The network {network!r} cannot be trained here: choose one of {usable}.")
-    if steps is None and (minutes is None or minutes <= 0):
-        raise InputError(f"The training time is {minutes} minutes: give a positive one.")
     data, output = Path(data), Path(output)
-    fields = {} if card_fields is None else _read_fields(card_fields)
-    if not data.is_dir():
-        raise InputError(f"The training folder {data} does not exist or is no folder.")
-    folders = sorted(folder for folder in data.iterdir() if folder.is_dir() and not folder.name.startswith("."))
-    if not folders:
-        raise InputError(f"The training folder {data} holds no case folder.")
-    for folder in folders:
-        find_label_map(folder)
-    held_out = set(VALIDATION if validation is None else validation)
-    cases = load_cases(folders, cache or output / "cache", progress)
-    trainer = Trainer(
-        config,
-        [case for case in cases if case.name not in held_out],
-        [case for case in cases if case.name in held_out],
-        output,
-        schedule=Schedule(minutes=minutes, steps=steps),
-        seed=seed,
-        device=str(choose_device(device)),
-    )
-    checkpoint = output / "checkpoint.pt"
-    if resume and checkpoint.exists():
-        trainer.resume(checkpoint)
-    trainer.run(progress)
-    metrics = trainer.validate()
-    return save_network(trainer.average, {**_card(trainer, name, metrics), **fields}, output)
+    recipe = (recipe or Recipe()).resolved()
+    fields = read_fields(card_fields)
+    checkpoint = output / NAME
+    if checkpoint.exists() and not (resume or overwrite):
+        raise InputError(
+            f"{output} holds the checkpoint of an earlier run: give --resume, --overwrite or another folder."
+        )
+    chosen = choose_device(device)
+    with join_processes(chosen) as processes:
+        training, validation, bad = _prepare(
+            data, cache or output / "cache", recipe, split or Split(), on_bad_case, processes, progress
+        )
+        if processes.first and warn is not None:
+            for case, reason in bad.items():
+                warn(f"{case} is left out: {reason}")
+        trainer = Trainer(
+            recipe,
+            training,
+            validation,
+            output,
+            device=processes.device(chosen),
+            processes=processes,
+            tensorboard=tensorboard,
+        )
+        if resume and checkpoint.exists():
+            trainer.resume(checkpoint)
+        elif start_from is not None:
+            trainer.start_from(starting_weights(start_from, trainer.architecture, trainer.arguments), start_from)
+        metrics = trainer.run(progress if processes.first else None)
+        card = output / f"{name}.json"
+        if processes.first:
+            card = save_network(trainer.kept, {**model_card(trainer, name, metrics, list(bad)), **fields}, output)
+        processes.wait()
+    return card
 
 
-def _read_fields(path: Path) -> dict[str, Any]:
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"The model card's fields {path} cannot be read ({error}).") from error
-    if not isinstance(fields, dict):
-        raise InputError(f"The model card's fields {path} are no JSON object: write one field a line.")
-    return fields
+def _prepare(
+    data: Path,
+    cache: Path,
+    recipe: Recipe,
+    split: Split,
+    on_bad_case: str,
+    processes: Processes,
+    progress: Progress | None,
+) -> tuple[list[TrainingCase], list[TrainingCase], dict[str, str]]:
+    """Training cases, validation cases, and what cannot be used with the reason."""
+    found, listed, bad = find_cases(data)
+    names = [case.name for case in found]
+    refuse_bad(bad, on_bad_case)
+    if not names:
+        raise InputError(f"None of the {len(bad)} cases of {data} can be used: {next(iter(bad.values()))}")
+    training, held_out = split.divide(names, listed, recipe.seed)
+    by_name = {case.name: case for case in found}
+    skipped: dict[str, str] | None = bad if on_bad_case == "skip" else None
 
+    def load() -> list[TrainingCase]:
+        wanted = [by_name[name] for name in (*training, *held_out)]
+        return load_cases(
+            wanted,
+            cache,
+            spacing=recipe.spacing or 2.0,
+            normalisation=recipe.normalisation,
+            progress=progress if processes.first else None,
+            bad=skipped,
+        )
 
-def _card(trainer: Trainer, name: str, metrics: dict[str, float]) -> dict[str, Any]:
-    """The model card of what ``trainer`` has learned; training data's terms are the user's to add."""
-    import torch
-
-    return {
-        "name": name,
-        "version": "1",
-        "task": "segmentation",
-        "architecture": "BiTrUNet",
-        "arguments": trainer.config.to_dict(),
-        "inputs": ["t1", "t1ce", "t2", "flair"],
-        "label_convention": {"outputs": list(TARGET_REGIONS), "labels": {"NCR/NET": 1, "ED": 2, "ET": 4}},
-        "normalisation": "zero mean, unit standard deviation over the brain, clipped to 5; 2 mm means of 1 mm voxels",
-        "threshold": THRESHOLD,
-        "training_data": [{"name": "the user's own cases", "cases": len(trainer.cases), "terms": "the user's own"}],
-        "intended_use": "Research on adult diffuse glioma before treatment; not for clinical decisions.",
-        "limits": "Known only for scans like those it was trained on.",
-        "metrics": [
-            {
-                "evaluation": "held-out cases at 2 mm, averaged weights, mean Dice",
-                "cases": len(trainer.validation),
-                **{f"Dice {region}": value for region, value in metrics.items()},
-            }
-        ]
-        if metrics
-        else [],
-        "steps": trainer.step,
-        "minutes": round(trainer.elapsed / 60, 1),
-        "seed": trainer.seed,
-        "command": " ".join(["bratsos", *sys.argv[1:]]) if "bratsos" in sys.argv[0] else "train()",
-        "versions": {"torch": torch.__version__.split("+")[0], "python": platform.python_version()},
-    }
+    # the first process fills the cache, the others find it full
+    if processes.first:
+        cases = load()
+        processes.wait()
+    else:
+        processes.wait()
+        cases = load()
+    kept_out = set(held_out)
+    return [c for c in cases if c.name not in kept_out], [c for c in cases if c.name in kept_out], bad
