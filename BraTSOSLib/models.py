@@ -10,7 +10,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,13 +61,15 @@ def model_cards(folder: Path | None = None) -> list[dict[str, Any]]:
 
 
 def segmentation_models() -> list[dict[str, Any]]:
-    """Cards of the models that can segment, bundled ones first, each with ``origin`` (``bundled`` or ``imported``).
+    """Cards of the models that can segment, each with ``origin`` (``bundled`` or ``imported``), the default one first.
 
     An imported card that cannot be read becomes ``{"name", "task", "origin", "problem"}`` instead of an error, so
     that one damaged file hides no other model and can be removed by its name.
     """
+    from .segmentation.segmenter import BUNDLED
+
     bundled = [{**card, "origin": "bundled"} for card in model_cards() if card.get("task") == "segmentation"]
-    return bundled + imported_models()
+    return sorted(bundled, key=lambda card: card.get("name") != BUNDLED) + imported_models()
 
 
 def imported_models() -> list[dict[str, Any]]:
@@ -83,6 +85,31 @@ def imported_models() -> list[dict[str, Any]]:
             fields["problem"] = str(error)
         cards.append({**fields, "name": path.stem, "origin": "imported"})
     return cards
+
+
+def card_lines(card: Mapping[str, Any]) -> list[str]:
+    """What a reader wants to know of a model before using it, a line each: use, channels, training data, limits."""
+    if "problem" in card:
+        return [f"unusable: {card['problem']}"]
+    lines = [f"for: {_text(card.get('intended_use')) or 'not stated'}"]
+    outputs = card.get("outputs") or (card.get("label_convention") or {}).get("outputs")
+    if card.get("task") == "segmentation" and card.get("inputs") and outputs:
+        lines.append(f"channels: {', '.join(card['inputs'])} to {', '.join(outputs)}")
+    for key in ("training_data", "limits"):
+        if card.get(key):
+            lines.append(f"{key.replace('_', ' ')}: {_text(card[key])}")
+    imported = card.get("imported")
+    if isinstance(imported, Mapping):
+        lines.append(f"imported: {imported.get('date')} from a {imported.get('from')}, {imported.get('file')}")
+    return lines
+
+
+def _text(value: Any) -> str:
+    """A card's field as a line: entries of lists one after another, of their fields name and number of cases."""
+    if isinstance(value, Mapping):
+        cases = f" ({value['cases']} cases)" if value.get("cases") else ""
+        return f"{value.get('name', '')}{cases}"
+    return "; ".join(map(_text, value)) if isinstance(value, list) else str(value or "")
 
 
 def find_model(model: str | Path) -> Path:

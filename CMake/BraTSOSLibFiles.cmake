@@ -43,6 +43,7 @@ set(BraTSOSLib_SCRIPTS
   BraTSOSLib/segmentation/__init__.py
   BraTSOSLib/segmentation/appearance.py
   BraTSOSLib/segmentation/averaging.py
+  BraTSOSLib/segmentation/cascade.py
   BraTSOSLib/segmentation/crf.py
   BraTSOSLib/segmentation/engine_cache.py
   BraTSOSLib/segmentation/engines.py
@@ -146,8 +147,9 @@ set(BraTSOSLib_RESOURCES
   BraTSOSLib/segmentation/evaluation/evaluation.html.jinja
   Resources/Appearance/scans.json
   Resources/Icons/BraTSOS.png
-  Resources/Models/segmenter-bitrunet-compact.json
-  Resources/Models/segmenter-bitrunet-compact.safetensors
+  Resources/Models/segmenter-bitrunet-1.safetensors
+  Resources/Models/segmenter-bitrunet-2.safetensors
+  Resources/Models/segmenter-bitrunet.json
   Resources/Models/survival-student.json
   Resources/Models/survival-student.safetensors
   Resources/UI/BraTSOS.ui

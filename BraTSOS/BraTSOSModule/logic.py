@@ -60,6 +60,7 @@ class Logic(ScriptedLoadableModuleLogic):
         flair: vtkMRMLScalarVolumeNode,
         progress: Progress | None = None,
         cancel: Cancel | None = None,
+        model: str | None = None,
     ) -> vtkMRMLSegmentationNode:
         """Return a new segmentation node with the segments NCR, ED and ET on the volumes' own grid.
 
@@ -71,6 +72,8 @@ class Logic(ScriptedLoadableModuleLogic):
             Called with a stage's name and a fraction in 0..1.
         cancel : callable, optional
             Asked now and then; returning True stops the work.
+        model : str, optional
+            Name of a bundled or imported model, see ``bratsos models``; the bundled one where None.
 
         Raises
         ------
@@ -79,7 +82,7 @@ class Logic(ScriptedLoadableModuleLogic):
         """
         volumes = dict(zip(MODALITIES, (t1, t1ce, t2, flair), strict=True))
         case = nodes.caseFromVolumes(volumes)
-        labels = self.runner.segment(case, progress=progress, cancel=cancel)
+        labels = self.runner.segment(case, model=model, progress=progress, cancel=cancel)
         return nodes.segmentationFromLabels(labels, case.name, volumes)
 
     def predict(

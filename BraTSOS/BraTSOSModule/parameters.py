@@ -37,6 +37,7 @@ class BraTSOSParameterNode:
     ----------
     t1, t1ce, t2, flair : the four scans
     segmentation : the segmentation that Predict uses, as it is at that moment
+    model : name of the segmentation model; the bundled one where empty
     age : years; ``AGE_NOT_SET`` until the user types one
     resection : extent of resection
     """
@@ -46,6 +47,7 @@ class BraTSOSParameterNode:
     t2: vtkMRMLScalarVolumeNode
     flair: vtkMRMLScalarVolumeNode
     segmentation: vtkMRMLSegmentationNode
+    model: str = ""
     age: Annotated[float, WithinRange(AGE_NOT_SET, OLDEST)] = AGE_NOT_SET
     resection: Resection = Resection.unknown
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from slicer.i18n import tr as _
 
 from BraTSOSLib.labels import REGION_TITLES
+from BraTSOSLib.models import card_lines
 
 if TYPE_CHECKING:
     from BraTSOSLib.survival import Prediction
@@ -25,6 +26,12 @@ def volumesText(name: str, volumes: Mapping[str, Mapping[str, float]]) -> str:
     header = f"<tr><td></td><td></td><td align='right'>&nbsp;{escape(_('of the brain'))}</td></tr>"
     empty = "" if volumes["WT"]["ml"] else f"<p>{escape(_('No tumour was found.'))}</p>"
     return f"<p><b>{escape(name)}</b></p>{empty}<table>{header}{rows}</table>"
+
+
+def modelText(card: Mapping) -> str:
+    """Return a model's card in a few lines, as a tooltip."""
+    lines = "".join(f"<br/>{escape(line)}" for line in card_lines(card))
+    return f"<p><b>{escape(str(card['name']))}</b>{lines}</p>"
 
 
 def predictionText(prediction: Prediction) -> str:

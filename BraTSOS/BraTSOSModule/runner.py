@@ -24,8 +24,15 @@ Cancel = Callable[[], bool]
 class Runner(Protocol):
     """What the logic needs to have computed."""
 
-    def segment(self, case: Case, *, progress: Progress | None = None, cancel: Cancel | None = None) -> np.ndarray:
-        """Return the label map uint8 (z, y, x), values 0, 1, 2, 4, on the case's grid."""
+    def segment(
+        self,
+        case: Case,
+        *,
+        model: str | None = None,
+        progress: Progress | None = None,
+        cancel: Cancel | None = None,
+    ) -> np.ndarray:
+        """Return the label map uint8 (z, y, x), values 0, 1, 2, 4, on the case's grid; the bundled model where None."""
 
     def predict(
         self, case: Case, labels: np.ndarray, clinical: Clinical, *, progress: Progress | None = None
@@ -45,9 +52,16 @@ class InProcessRunner:
     def __init__(self, device: str = "auto") -> None:
         self.device = device
 
-    def segment(self, case: Case, *, progress: Progress | None = None, cancel: Cancel | None = None) -> np.ndarray:
+    def segment(
+        self,
+        case: Case,
+        *,
+        model: str | None = None,
+        progress: Progress | None = None,
+        cancel: Cancel | None = None,
+    ) -> np.ndarray:
         with packagesPresent():
-            return BraTSOSLib.segment(case, device=self.device, progress=progress, cancel=cancel)
+            return BraTSOSLib.segment(case, model=model, device=self.device, progress=progress, cancel=cancel)
 
     def predict(
         self, case: Case, labels: np.ndarray, clinical: Clinical, *, progress: Progress | None = None

@@ -17,6 +17,7 @@ from slicer.util import VTKObservationMixin
 
 from BraTSOSLib.case import MODALITIES
 from BraTSOSLib.errors import BraTSOSError
+from BraTSOSLib.models import segmentation_models
 
 from . import results
 from .logic import Logic
@@ -55,13 +56,16 @@ class Panel(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = self.createLogic()
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.ui.modelSelector.connect("currentIndexChanged(int)", self.onModelSelected)
         self.ui.ageSpinBox.connect("valueChanged(double)", self.onAgeEdited)
         self.ui.segmentButton.connect("clicked(bool)", self.onSegment)
         self.ui.predictButton.connect("clicked(bool)", self.onPredict)
+        self._listModels()
         self._bind(self.logic.getParameterNode())
 
     def enter(self) -> None:
-        """Bind the widgets when the user opens the module."""
+        """Bind the widgets when the user opens the module; models may have been imported meanwhile."""
+        self._listModels()
         self._bind(self.logic.getParameterNode())
 
     def exit(self) -> None:
@@ -102,6 +106,44 @@ class Panel(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.addObserver(parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParametersModified)
         self._onParametersModified()
 
+    def onModelSelected(self, index: int) -> None:
+        """Keep the model's name, and show its card as the selector's tooltip."""
+        selector = self.ui.modelSelector
+        selector.toolTip = (selector.itemData(index, qt.Qt.ToolTipRole) if index >= 0 else None) or ""
+        if self._parameterNode and index >= 0:
+            self._parameterNode.model = selector.itemData(index)
+
+    def _listModels(self) -> None:
+        """Fill the selector: the bundled model first, under an empty name, then the others under their own."""
+        selector = self.ui.modelSelector
+        blocked = selector.blockSignals(True)
+        selector.clear()
+        for place, card in enumerate(self._models()):
+            name, texts = card["name"], {"bundled": _("{name} (bundled)"), "imported": _("{name} (imported)")}
+            text = _("{name} (unusable)") if "problem" in card else texts[card["origin"]]
+            selector.addItem(text.format(name=name), "" if place == 0 else name)
+            selector.setItemData(place, results.modelText(card), qt.Qt.ToolTipRole)
+        selector.blockSignals(blocked)
+        self._showModel()
+
+    def _models(self) -> list[dict]:
+        with self._errorsShown(_("Models")):
+            return segmentation_models()
+        return []
+
+    def _showModel(self) -> None:
+        """Select the parameter's model, listed as missing if it is not here: a scene may come from elsewhere."""
+        selector, name = self.ui.modelSelector, self._parameterNode.model if self._parameterNode else ""
+        place = selector.findData(name)
+        if place < 0:
+            shown = name or _("the bundled model")
+            selector.addItem(_("{name} (not on this computer)").format(name=shown), name)
+            place = selector.count - 1
+        if selector.currentIndex != place:
+            selector.setCurrentIndex(place)
+        else:
+            self.onModelSelected(place)
+
     def onAgeEdited(self, years: float) -> None:
         """Keep the age; not left to connectGui, which writes it back after each key and so loses the decimals."""
         if self._parameterNode:
@@ -110,6 +152,8 @@ class Panel(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _onParametersModified(self, caller=None, event=None) -> None:
         if self._parameterNode and self.ui.ageSpinBox.value != self._parameterNode.age:
             self.ui.ageSpinBox.value = self._parameterNode.age
+        if self._parameterNode and self.ui.modelSelector.currentData != self._parameterNode.model:
+            self._showModel()
         self._updateButtons()
 
     def _updateButtons(self) -> None:
@@ -136,7 +180,9 @@ class Panel(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Segment the selected volumes into a new node."""
         parameters = self._parameterNode
         with self._errorsShown(_("Segmentation")):
-            segmentation = self.logic.segment(*self._selectedVolumes().values(), progress=self._showProgress)
+            segmentation = self.logic.segment(
+                *self._selectedVolumes().values(), model=parameters.model or None, progress=self._showProgress
+            )
             parameters.segmentation = segmentation
             self.ui.resultTextBrowser.setHtml(self._volumesText(segmentation))
 

@@ -9,9 +9,13 @@ import typer
 
 from ..console import print_json
 from ..errors import InputError
+from ..models import card_lines
 from .options import Json
 
 models_app = typer.Typer(help="List, import, show and remove models.", rich_markup_mode=None)
+
+_SHORT = 2
+"""Lines of a card in the list: what it is for, and its channels."""
 
 Name = Annotated[str, typer.Argument(help="The model's name.")]
 
@@ -141,27 +145,24 @@ def _list_networks(as_json: bool) -> None:
 def _print_short(card: dict[str, Any]) -> None:
     imported = "  (imported)" if card.get("origin") == "imported" else ""
     print(f"{card.get('name')} {card.get('version', '')}  {card.get('task', '')}{imported}")
-    if "problem" in card:
-        print(f"  unusable: {card['problem']}")
-        return
-    print(f"  for: {card.get('intended_use', 'not stated')}")
-    if card.get("task") == "segmentation" and card.get("inputs"):
-        outputs = card.get("outputs") or (card.get("label_convention") or {}).get("outputs") or []
-        print(f"  channels: {', '.join(card['inputs'])} -> {', '.join(outputs)}")
-    for digest in [card.get("sha256")] if card.get("sha256") else [s.get("sha256") for s in card.get("stages") or []]:
-        print(f"  sha256: {digest}")
+    for line in card_lines(card)[:_SHORT]:
+        print(f"  {line}")
 
 
 def _print_long(card: dict[str, Any]) -> None:
-    _print_short(card)
-    for key in ("training_data", "limits", "normalisation", "spacing_mm", "window", "threshold"):
+    print(f"{card.get('name')} {card.get('version', '')}  {card.get('task', '')}")
+    for line in card_lines(card):
+        print(f"  {line}")
+    for key in ("architecture", "normalisation", "spacing_mm", "window", "threshold"):
         if card.get(key):
             print(f"  {key.replace('_', ' ')}: {_plain(card[key])}")
     for evaluation in card.get("metrics") or []:
         print(f"  measured: {_plain(evaluation)}")
-    for key in ("imported", "stated_by_source"):
-        for item, value in (card.get(key) or {}).items():
-            print(f"  {key.replace('_', ' ')}, {item}: {_plain(value)}")
+    for item, value in (card.get("stated_by_source") or {}).items():
+        print(f"  stated by its source, {item}: {_plain(value)}")
+    described = card.get("stages")
+    for stage in described if isinstance(described, list) and described else [card]:
+        print(f"  sha256: {stage.get('sha256')}")
 
 
 def _plain(value: Any) -> str:

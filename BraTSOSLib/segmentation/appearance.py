@@ -113,7 +113,7 @@ class Appearance:
         from scipy.special import ndtri
 
         scans, count = ranks.shape
-        shell, deep = depth <= _SHELL, depth >= min(_DEEP, int(depth.max()))
+        shell, deep = depth <= max(_SHELL, int(depth.min())), depth >= min(_DEEP, int(depth.max()))
         extreme, tail = max(round(_EXTREME * count), 1), max(round(_TAIL * count), 1)
         scores = ndtri(ranks)
         single = np.stack([ranks[:, shell].mean(1), ranks[:, deep].mean(1), ranks[:, deep].std(1)], axis=1)

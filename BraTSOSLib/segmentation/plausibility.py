@@ -38,6 +38,7 @@ _NOISE = 0.6
 _STEPS = 2.5
 """How much rougher than within slices a scan may be from slice to slice."""
 _LEAST_CELLS = 2000
+"""Of 8 mm³ each; with fewer there is nothing to measure."""
 _SUSPICIOUS = 0.15
 """Strangeness above which it is tried whether a scan is a negative; most brains have less than 0.1."""
 _THINNED = 3
@@ -113,13 +114,15 @@ def check_scans(case: Case) -> tuple[str, ...]:
             f"Only {volume:,.1f} mL of the scans are not zero, which is too little for a brain: check them.",
         )
     appearance = Appearance.of(cells)
+    shape = list(_shape(cells))
     dark = float((appearance.ranks < _DARK_RANK).all(axis=0).mean())
-    if dark > _DARK_SHARE:
+    # In the shape of a brain it is fluid, dark where T2 is a negative.
+    if dark > _DARK_SHARE and shape:
         return (*warnings, _HEAD.format(f"{100 * dark:.0f} % of what is not zero is as dark as bone in all four scans"))
     rough = list(_rough(cells, appearance))
     if rough:
         return (*warnings, *rough)
-    warnings += [*_size(case), *_shape(cells)]
+    warnings += [*_size(case), *shape]
     if not any("same image" in warning for warning in warnings):
         warnings += _order(appearance, cells)
     return tuple(warnings)
@@ -131,7 +134,7 @@ def _empty(case: Case) -> Iterator[str]:
         if not values.any():
             yield f"{TITLES[name]} is zero everywhere: check the file."
             continue
-        # Every fourth slice is enough to see that values differ; all are looked at only where those are alike.
+        # Every fourth slice shows that values differ; all are looked at only where it does not.
         for step in (4, 1):
             inside = values[::step][case.brain[::step]]
             if inside.size and inside.min() < inside.max():
@@ -195,10 +198,11 @@ def _size(case: Case) -> Iterator[str]:
 
 def _rough(cells: Cells, appearance: Appearance) -> Iterator[str]:
     measured = roughness(cells, appearance.ranks)
-    for name, (along_z, along_y, along_x) in zip(MODALITIES, measured, strict=True):
-        if min(along_z, along_y, along_x) > _NOISE:
+    for name, along in zip(MODALITIES, measured, strict=True):
+        step, *within = along / cells.spacing  # the further apart two cells lie, the less they have in common
+        if along.min() > _NOISE:
             yield f"{TITLES[name]} looks like noise, not like a brain: check the file."
-        elif along_z > _STEPS * max(along_y, along_x):
+        elif step > _STEPS * max(within):
             yield (
                 f"{TITLES[name]} jumps from slice to slice: the slices may be in the wrong order, or the patient moved."
             )
@@ -269,7 +273,8 @@ def _order(appearance: Appearance, cells: Cells) -> Iterator[str]:
             "The contrasts of the scans are unlike those that the model was trained on: check that they are T1, T1 "
             "with contrast, T2 and FLAIR of one examination, aligned with each other."
         )
-    elif scores[0] - scores[_CONTRAST_LAST] < constants.unclear:
+    elif scores[0] - scores[_CONTRAST_LAST] < constants.unclear and max(cells.spacing) <= _COARSE:
+        # Thick slices average vessels away, and nothing could be said.
         yield (
             "T1 with contrast does not look brighter than T1 anywhere: contrast may not have been given, or the two "
             "may be exchanged, and enhancing tumour cannot be told."

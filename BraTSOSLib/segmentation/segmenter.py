@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from .result import SegmentationResult
 from .sliding import slide
 from .volume import BrainVolume
 
-BUNDLED = "segmenter-bitrunet-compact"
+BUNDLED = "segmenter-bitrunet"
 TUMOUR_PROBABILITY = 0.2
 """Whole-tumour probability of the first stage above which a voxel belongs to the box of the second: less than the
 threshold, so that what the first stage half sees is looked at again."""
@@ -51,11 +50,9 @@ class Segmenter:
         self.stages, self.card = load_stages(find_card(model))
         if self.stages[0].field != "brain":
             name = self.card.get("name")
-            raise ModelError(
-                f"The model {name} begins with a tumour stage: it needs one for the brain first."
-            )
+            raise ModelError(f"The model {name} begins with a tumour stage: it needs one for the brain first.")
         self.device, self.engine = choose_device(device), engine
-        self.settings = post_processing(self.card)
+        self.settings = PostProcessing.from_card(self.card)
         self._engines: dict[int, Engine] = {}
         self._said: list[str] = []
 
@@ -88,6 +85,8 @@ class Segmenter:
             If ``cancel`` returned True between two windows.
         """
         from .entropy import entropy
+        from .plausibility import check_scans
+        from .quality import estimate_quality
 
         volume = BrainVolume.of(case)
         passes = self.passes(volume, fast=fast, progress=progress, cancel=cancel)
@@ -101,8 +100,9 @@ class Segmenter:
             labels=volume.whole(labels, case),
             probabilities=volume.whole(native, case) if maps else None,
             entropy=None if uncertain is None else volume.whole(uncertain, case),
-            quality=None,
-            warnings=tuple(self._notes()),
+            # the calibration is that of the full model
+            quality=None if fast else estimate_quality(native, labels, self.card.get("quality")) or None,
+            warnings=(*check_scans(case), *self._notes()),
             card=self.card,
             engine=", ".join(sorted({f"{engine.name} on {engine.device}" for engine in self._engines.values()})),
         )
@@ -215,11 +215,6 @@ def tumour_box(whole_tumour: np.ndarray, window: tuple[int, int, int]) -> Box | 
         start.append(first)
         stop.append(max(last, first + min(wanted, size)))
     return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
-
-
-def post_processing(card: dict[str, Any]) -> PostProcessing:
-    """The post-processing that a card asks for: ``threshold``, and ``postprocessing`` for all else."""
-    return PostProcessing.from_dict({"thresholds": card.get("threshold", 0.5), **card.get("postprocessing", {})})
 
 
 def find_card(model: Path | str | None) -> Path:

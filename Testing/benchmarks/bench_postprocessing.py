@@ -115,7 +115,7 @@ def key(card: Path, segmenter: Segmenter) -> str:
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, np.ndarray]:
-    """For each row, an array (cases, 7) of Dice, HD95 and seconds."""
+    """For each row, an array (cases, 7) of Dice, HD95 and processor seconds."""
     cards = [arguments.model, *arguments.also]
     segmenters = [Segmenter(card, device="cpu", engine=arguments.engine) for card in cards]
     folders = [
@@ -135,12 +135,12 @@ def measure(arguments: argparse.Namespace) -> dict[str, np.ndarray]:
         )
         found["all models"] = np.mean([found["two"], *(other["two"] for other in others)], axis=0)
         for title, (probability, settings) in rows.items():
-            start = time.perf_counter()
+            start = time.process_time()
             labels = np.zeros(volume.shape, dtype=np.uint8)
             labels[volume.box.slices] = postprocess(
                 found[probability], spacing=volume.spacing, brain=volume.brain, image=volume.image, settings=settings
             )
-            taken = time.perf_counter() - start
+            taken = time.process_time() - start
             results[title].append([*judge(labels, reference, volume.spacing), taken])
         print(name, *(f"{value:.3f}" for value in results[FIRST][-1]), flush=True)
     return {title: np.array(values) for title, values in results.items()}
@@ -150,7 +150,7 @@ def table(results: dict[str, np.ndarray]) -> list[str]:
     """Markdown: the first row as it is, the others as differences from it."""
     lines = [
         "| | mean Dice WT / TC / ET | median Dice WT / TC / ET | mean HD95 in mm WT / TC / ET | "
-        "seconds a case (largest) |",
+        "processor seconds a case (largest) |",
         "| --- | --- | --- | --- | --- |",
     ]
     first = next(iter(results.values()))

@@ -234,3 +234,13 @@ def test_segment_with_an_imported_model_from_the_command_line(tmp_path, capfd):
     code = main(["segment", str(case), "--model", "nn", "-o", str(written), "--device", "cpu", "--fast"])
     assert code == 0, capfd.readouterr().err
     assert written.is_file()
+
+
+def test_networks_are_listed_with_what_they_cost(capfd):
+    assert main(["models", "--networks", "--json"]) == 0
+    rows = {row["preset"]: row for row in json.loads(capfd.readouterr().out)}
+    assert rows["nnunet"]["parameters"] == 31_195_151
+    assert all(row["gmac"] > 0 and row["memory_mb"] > 0 and row["source"] for row in rows.values())
+    assert main(["models", "--networks"]) == 0
+    assert "31,195,151   482.7" in capfd.readouterr().out
+    assert main(["models", "--networks", "show", "x"]) == 2

@@ -76,7 +76,10 @@ def test_a_published_network_has_the_parameters_of_its_paper(name):
 @pytest.mark.parametrize("name", PUBLISHED_GMAC)
 def test_a_published_network_multiplies_as_often_as_its_paper_s(name):
     size, gmac = PUBLISHED_GMAC[name]
-    assert measure(lambda: create(name), (size,) * 3).gmac == pytest.approx(gmac, abs=0.08)
+    cube = (size,) * 3
+    # COSTS are measured again by another test
+    cost = COSTS[name] if PRESETS[name].window == cube else measure(lambda: create(name), cube)
+    assert cost.gmac == pytest.approx(gmac, abs=0.08)
 
 
 def test_the_parts_of_transbts_and_of_the_deeper_vnet_have_their_published_sizes():
@@ -101,14 +104,10 @@ def test_every_parameter_of_a_preset_reaches_an_output_of_the_right_shape(name):
     box = smallest_box(network)
     outputs = network.forward_supervised(torch.empty(2, 4, *box, device="meta"))
     assert tuple(outputs["main"].shape) == (2, PRESETS[name].out_channels, *box)
+    lattice = PRESETS[name].arguments.get("fold", 1)
     for factor, head in ((2, "half"), (4, "quarter"), (8, "eighth"), (16, "sixteenth")):
         if head in outputs:
-            lattice = (
-                [n // (factor * getattr(network, "config", None).fold) for n in box]
-                if name.startswith("bi")
-                else [n // factor for n in box]
-            )
-            assert list(outputs[head].shape[2:]) == lattice
+            assert list(outputs[head].shape[2:]) == [n // (factor * lattice) for n in box]
     torch.stack([logits.sum() for logits in outputs.values()]).sum().backward()
     assert [key for key, p in network.named_parameters() if p.grad is None] == []
 
@@ -235,13 +234,10 @@ def test_without_monai_one_sentence_says_so_and_the_bundled_network_still_builds
         on_meta(name)
 
 
-def test_the_bundled_weights_fit_the_compact_preset():
-    from safetensors.torch import load_file
+def test_the_bundled_weights_fit_their_networks():
+    from BraTSOSLib.segmentation.model import load_stages
 
-    card_path = REPOSITORY / "Resources" / "Models" / "segmenter-bitrunet-compact.json"
-    card = json.loads(card_path.read_text(encoding="utf-8"))
-    if card["architecture"] != "BiTrUNet":
-        pytest.skip("the bundled card is of another network")
-    build_network(card["architecture"], card["arguments"]).load_state_dict(
-        load_file(card_path.with_suffix(".safetensors"))
-    )
+    stages, card = load_stages(REPOSITORY / "Resources" / "Models" / "segmenter-bitrunet.json")
+    assert [fields["architecture"] for fields in card["stages"]] == ["BiTrUNet"] * len(stages)
+    for stage in stages:
+        assert not stage.network.training

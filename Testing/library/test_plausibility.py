@@ -90,7 +90,7 @@ def test_the_scale_of_intensities_does_not_matter(small, seed):
     assert check_scans(rescaled(small, seed)) == ()
 
 
-@pytest.mark.parametrize(("first", "second"), combinations(MODALITIES, 2))
+@pytest.mark.parametrize(("first", "second"), list(combinations(MODALITIES, 2)))
 def test_every_exchange_of_two_scans_is_named(small, first, second):
     swapped = changed(small, **{first: small.volumes[second], second: small.volumes[first]})
     for case in (swapped, rescaled(swapped)):

@@ -15,7 +15,7 @@ from BraTSOSLib.segmentation.windows import gaussian_weight, window_starts
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 GLIOMA = REPOSITORY.parent / "shared" / "data" / "glioma"
-BUNDLED = REPOSITORY / "Resources" / "Models" / "segmenter-bitrunet-compact.json"
+BUNDLED = REPOSITORY / "Resources" / "Models" / "segmenter-bitrunet.json"
 
 
 def test_normalise_gives_zero_mean_and_unit_deviation_over_the_brain_and_zero_outside():

@@ -23,7 +23,7 @@ from BraTSOSLib.segmentation.training import Split, train  # noqa: E402
 from BraTSOSLib.segmentation.training.checkpoint import read_checkpoint  # noqa: E402
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-STEPS = 60
+STEPS = 40
 CHANGES = {"spacing": 1.0, "mining": "cases", "mining_every": 5, "mining_threshold": 1.0, "steps": STEPS}
 COMMAND = (
     *("--arguments", json.dumps(TINY), "--window", "16,16,16", "--spacing", "1", "--steps", str(STEPS), "--seed", "3"),
@@ -67,7 +67,7 @@ def _start(*arguments: object) -> subprocess.Popen[str]:
 
 def _wait_for_change(path: Path, before: int, process: subprocess.Popen[str]) -> None:
     """Wait until a checkpoint is written after the one of the time ``before``."""
-    end = time.monotonic() + 300
+    end = time.monotonic() + 900
     while not (path.exists() and path.stat().st_mtime_ns > before):
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < end
@@ -86,7 +86,7 @@ def test_a_run_that_is_interrupted_then_killed_ends_with_the_weights_of_an_undis
     process = _start(data, "-o", out, *COMMAND)
     _wait_for_change(checkpoint, 0, process)
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=120)
+    _, told = process.communicate(timeout=900)
     assert process.returncode == 130, told
     assert "Traceback" not in told
     step = read_checkpoint(checkpoint)["step"]
@@ -95,7 +95,7 @@ def test_a_run_that_is_interrupted_then_killed_ends_with_the_weights_of_an_undis
     process = _start("--data", data, "-o", out, *COMMAND, "--resume")
     _wait_for_change(checkpoint, checkpoint.stat().st_mtime_ns, process)
     process.kill()
-    process.communicate(timeout=120)
+    process.communicate(timeout=900)
     assert process.returncode == -signal.SIGKILL
     assert step < read_checkpoint(checkpoint)["step"] < STEPS
     assert not (out / "segmenter.json").exists()
@@ -118,7 +118,7 @@ def test_two_processes_train_one_network_and_one_of_them_writes(tmp_path: Path):
         environment = {**os.environ, **place, **meet}
         pair.append(subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.PIPE, text=True))
     for process in pair:
-        _, told = process.communicate(timeout=300)
+        _, told = process.communicate(timeout=900)
         assert process.returncode == 0, told
     first, second = (torch.load(tmp_path / f"rank{rank}.pt", weights_only=True) for rank in range(2))
     for part in ("network", "average"):
@@ -152,7 +152,7 @@ def test_the_command_writes_a_model_that_loads_and_can_be_started_from(tmp_path:
     again[again.index("-o") + 1] = str(tmp_path / "again")
     for source in (out / "mine.json", out / "checkpoint.pt"):
         assert main([*again, "--start-from", str(source), "--overwrite"]) == 0, capfd.readouterr().err
-    for source, words in ((tmp_path / "none.json", "none.json"), ("segmenter-bitrunet-compact", "no weights of this")):
+    for source, words in ((tmp_path / "none.json", "none.json"), ("segmenter-bitrunet", "no weights of this")):
         capfd.readouterr()
         assert main([*again, "--start-from", str(source), "--overwrite"]) == 2
         told = capfd.readouterr().err

@@ -41,12 +41,12 @@ class FakeRunner:
     """Labels by the brightness of T1ce, predicts a fixed thing, and remembers what it was given."""
 
     def __init__(self):
-        self.case = self.labels = self.clinical = self.error = None
+        self.case = self.labels = self.clinical = self.error = self.model = None
 
-    def segment(self, case, *, progress=None, cancel=None):
+    def segment(self, case, *, model=None, progress=None, cancel=None):
         if self.error:
             raise self.error
-        self.case = case
+        self.case, self.model = case, model
         if progress:
             progress("Segmenting", 0.5)
         return np.select([case.volumes["t1ce"] > level for level in (90, 80, 70)], [4, 1, 2], 0).astype(np.uint8)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import qt
 import slicer
@@ -9,6 +11,13 @@ from slicerharness.gestures import click, select_volumes
 
 from BraTSOSLib.case import RESECTIONS
 from BraTSOSLib.errors import InputError
+
+
+@pytest.fixture(autouse=True)
+def model_folder(tmp_path, monkeypatch):
+    """The folder of imported models: not that of whoever runs the tests."""
+    monkeypatch.setenv("BRATSOS_MODELS", str(tmp_path / "models"))
+    return tmp_path / "models"
 
 
 @pytest.fixture
@@ -173,3 +182,53 @@ def test_the_research_notice_is_always_visible(ui):
 
 def test_the_module_tests_itself(host):
     host.python.BraTSOSTest().runTest()
+
+
+def write_model(folder, name="zoo", **fields):
+    """An imported model as far as the panel looks at it: its card, and weights that are there."""
+    folder.mkdir(exist_ok=True)
+    card = {"name": name, "task": "segmentation", "intended_use": "tests <only>", "sha256": "0", **fields}
+    (folder / f"{name}.json").write_text(json.dumps(card), encoding="utf-8")
+    (folder / f"{name}.safetensors").write_bytes(b"")
+
+
+def test_the_bundled_model_is_selected_and_its_card_shown(ui, make_volumes, runner):
+    assert ui.modelSelector.currentText.endswith("(bundled)")
+    assert "Not for clinical decisions" in ui.modelSelector.toolTip
+    select_volumes(ui, make_volumes())
+    click(ui.segmentButton)
+    assert runner.model is None
+
+
+def test_an_imported_model_can_be_selected_and_is_kept_in_the_scene(host, ui, make_volumes, runner, model_folder):
+    write_model(model_folder)
+    host.exit()
+    host.enter()  # the list is made anew
+    texts = [ui.modelSelector.itemText(i) for i in range(ui.modelSelector.count)]
+    assert texts[-1] == "zoo (imported)"
+    ui.modelSelector.setCurrentIndex(len(texts) - 1)
+    assert "tests &lt;only&gt;" in ui.modelSelector.toolTip
+    assert host.widget.logic.getParameterNode().model == "zoo"
+    select_volumes(ui, make_volumes())
+    click(ui.segmentButton)
+    assert runner.model == "zoo"
+    host.exit()
+    host.enter()
+    assert ui.modelSelector.currentText == "zoo (imported)"
+    slicer.mrmlScene.Clear()
+    assert ui.modelSelector.currentText.endswith("(bundled)")
+
+
+def test_a_model_of_the_scene_that_is_not_here_is_named(host, ui):
+    host.widget.logic.getParameterNode().model = "elsewhere"
+    assert ui.modelSelector.currentText == "elsewhere (not on this computer)"
+
+
+def test_a_damaged_model_hides_no_other(host, ui, model_folder):
+    write_model(model_folder, "a")
+    (model_folder / "a.json").write_text("{", encoding="utf-8")
+    write_model(model_folder, "b")
+    host.exit()
+    host.enter()
+    texts = [ui.modelSelector.itemText(i) for i in range(ui.modelSelector.count)]
+    assert texts[-2:] == ["a (unusable)", "b (imported)"]

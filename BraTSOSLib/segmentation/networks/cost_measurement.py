@@ -52,17 +52,18 @@ def _attention_without_scores(products: list[int]) -> Iterator[None]:
 
     Collects the multiplications of the two products, which the counter then does not see.
     """
-    original: Callable[..., Tensor] = F.scaled_dot_product_attention
+    functional: Any = F
+    original = functional.scaled_dot_product_attention
 
     def fused(q: Tensor, k: Tensor, v: Tensor, **_: Any) -> Tensor:
         products.append(2 * q.numel() * k.shape[-2])
         return q + k + v
 
-    F.scaled_dot_product_attention = fused
+    functional.scaled_dot_product_attention = fused
     try:
         yield
     finally:
-        F.scaled_dot_product_attention = original
+        functional.scaled_dot_product_attention = original
 
 
 def measure(build: Callable[[], SegmentationNetwork], window: Sequence[int]) -> Cost:

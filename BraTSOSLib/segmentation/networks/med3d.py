@@ -15,9 +15,9 @@ a plain 1³ convolution, neither normalised nor rectified; every module built is
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -47,7 +47,7 @@ class PaddedShortcut(nn.Module):
         return F.pad(x[:, :, ::s, ::s, ::s], (0, 0, 0, 0, 0, 0, 0, self.channels - x.shape[1]))
 
 
-def medicalnet_encoder(depth: int, in_channels: int = 1, width: float = 1.0) -> nn.Module:
+def medicalnet_encoder(depth: int, in_channels: int = 1, width: float = 1.0) -> Any:
     """MONAI's ResNet as MedicalNet has it: layers 3 and 4 keep the grid of layer 2 (1/8) and are dilated by 2 and 4.
 
     MedicalNet's published state dict loads into it under the same names (``in_channels`` 1, ``width`` 1).
@@ -120,7 +120,7 @@ class Med3DUNet(SegmentationNetwork):
         super().__init__()
         self.in_channels, self.out_channels = in_channels, out_channels
         self.depth, self.per_modality, self.frozen = depth, per_modality, frozen
-        self.encoder = medicalnet_encoder(depth, 1 if per_modality else in_channels, encoder_width)
+        self.encoder: Any = medicalnet_encoder(depth, 1 if per_modality else in_channels, encoder_width)
         self.encoder.requires_grad_(not frozen)
         passes = in_channels if per_modality else 1
         half = passes * self.encoder.conv1.out_channels
@@ -182,9 +182,12 @@ def load_medicalnet(network: Med3DUNet, path: Path) -> None:
     ModelError
         If the file cannot be read, or its weights are not those of this encoder; the network is then as before.
     """
+    from ..external.checkpoints import read_checkpoint, read_content, state_of
+
     path = Path(path)
     wanted = network.encoder.state_dict()
-    state = {name: value for name, value in _read_state(path).items() if not name.startswith("conv_seg.")}
+    stored = state_of(read_checkpoint(read_content(path), path.name), path.name)
+    state = {name: value for name, value in stored.items() if not name.startswith("conv_seg.")}
     if not set(state) & set(wanted):
         raise ModelError(f"The file {path.name} holds no MedicalNet encoder: give the resnet_*.pth of MedicalNet.")
     found = _depth(state)
@@ -201,21 +204,6 @@ def load_medicalnet(network: Med3DUNet, path: Path) -> None:
             f"{len(unfit)} of {len(wanted)} tensors differ, {min(unfit)} for one."
         )
     network.encoder.load_state_dict(state)
-
-
-def _read_state(path: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint by name, without ``module.``."""
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise ModelError(f"The weights {path} cannot be read ({error.strerror or error}).") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        raise ModelError(f"The file {path.name} is no checkpoint of tensors, or it is cut short.") from error
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
-    if not isinstance(content, dict):
-        return {}
-    return {str(name).removeprefix("module."): v for name, v in content.items() if isinstance(v, Tensor)}
 
 
 def _depth(state: dict[str, Tensor]) -> int | None:

@@ -65,7 +65,7 @@ class SegmentationNetwork(nn.Module):
 class MonaiNetwork(SegmentationNetwork):
     """A network of MONAI's in ``body``; its state dict is MONAI's own, every name preceded by ``body.``."""
 
-    body: nn.Module
+    body: Any  # a module of MONAI's, whose parts are untyped
 
     @property
     def head(self) -> nn.Module:

@@ -78,9 +78,6 @@ def model_card(trainer: Trainer, name: str, metrics: dict[str, float], skipped: 
         else [],
         "held_out": [case.name for case in trainer.validation],
         "recipe": recipe.to_dict(),
-        "hard_mining": {"items in the last round": len(trainer.hard.items), "threshold": trainer.hard.threshold}
-        if recipe.mining != "off"
-        else None,
         "steps": trainer.step,
         "minutes": round(trainer.elapsed / 60, 1),
         "processes": trainer.processes.world,

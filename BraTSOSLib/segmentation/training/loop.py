@@ -75,16 +75,17 @@ class Trainer:
         self.multiples = self.network.multiples
         self.network.to(self.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         self._forward = self.processes.share_gradients(Supervised(self.network))
-        weights = median_frequency_weights(cases, recipe.channels) if recipe.class_weights == "median" else None
-        self.class_weights = weights
-        self._loss = make_loss(str(recipe.loss), recipe.channels, None if weights is None else weights.to(self.device))
+        weights = None
+        if recipe.class_weights == "median":
+            weights = median_frequency_weights(cases, recipe.channels).to(self.device)
+        self._loss = make_loss(str(recipe.loss), recipe.channels, weights)
         self.optimiser = make_optimiser(self.network, recipe)
         self._format = number_format(recipe.precision, self.device)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self._format == torch.float16)
         self.average = self._copy_of_state()
         self.sampler = Sampler(recipe, cases, self.multiples)
         self._samples = Prefetcher(self.sampler, _GPU_WORKERS if self.device.type == "cuda" else 0)
-        self._judge = Judge(self.network, recipe, self.sampler, self._format)
+        self.judge = Judge(self.network, recipe, self.sampler, self._format)
         self.hard = HardSet()
         self.best: dict[str, Any] = {"score": -1.0, "state": {}}
         self.step, self.elapsed, self.loss = 0, 0.0, 0.0
@@ -260,7 +261,7 @@ class Trainer:
         if recipe.mining == "off" or not due or self.step in (0, self.hard.step):
             return
         self.processes.share_first(self.average)
-        self._judge.load(self.average)
+        self.judge.load(self.average)
         threshold = threshold_at(recipe, self.done)
         mine = range(self.processes.rank, len(self.cases), self.processes.world)
 
@@ -269,7 +270,7 @@ class Trainer:
                 raise KeyboardInterrupt
             if progress is not None:
                 progress(f"step {self.step}, looking for hard {recipe.mining}", min(self.done, 1.0))
-            return self._judge(image)
+            return self.judge(image)
 
         found = sorted(self.processes.gather(find_hard(recipe, self.cases, mine, look, threshold)), key=lambda f: f[0])
         items = tuple(item for _, _, each in found for item in each)
@@ -279,10 +280,8 @@ class Trainer:
 
     def validate(self, told: Callable[[int], None] | None = None) -> dict[str, float]:
         """Mean Dice of the averaged weights over the validation cases, on the training's own grid."""
-        if not self.validation:
-            return {}
-        self._judge.load(self.average)
-        return mean_dice(self.validation, self._judge, told)
+        self.judge.load(self.average)
+        return mean_dice(self.validation, self.judge, told)
 
     def _validate_and_log(self, log: TrainingLog | None, stop: StopRequest) -> dict[str, float]:
         if log is None:

@@ -119,7 +119,7 @@ def supervised_loss(outputs: dict[str, Tensor], target: Tensor, loss: Loss = reg
 
 
 def median_frequency_weights(cases: Sequence[TrainingCase], channels: Sequence[str]) -> Tensor:
-    """Weights median class frequency / class frequency over the training set (Anand et al. 2020, section 2.3).
+    """Weights median class frequency / class frequency over the training set (Anand et al. 2020).
 
     A channel that no case holds gets the largest weight of the others.
     """

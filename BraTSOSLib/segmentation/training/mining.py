@@ -1,6 +1,6 @@
 """Hard mining: after each round what the network still gets wrong is drawn more often.
 
-Anand et al. 2020 (section 2.4) oversample whole subjects under a Dice threshold that changes with the epochs; their
+Anand et al. 2020 oversample whole subjects under a Dice threshold that changes with the epochs; their
 published code meant to do so with patches. Both are here. A round scores every training case with the averaged weights
 by sliding window; the patches are the windows of half the size of a sample, whose Dice is read off that one prediction.
 """

@@ -51,7 +51,7 @@ class Recipe:
     field : ``brain``, or ``tumour`` for a second stage that runs over the box of what the first one found
     normalisation : ``brain`` or ``nonzero``, see ``model.Stage``
     sampling : ``tumour``: ``tumour_share`` of the samples around a tumour voxel, the rest anywhere in the brain;
-        ``balanced``: around NCR, ED, ET and healthy voxels equally often (Anand et al. 2020, section 2.2);
+        ``balanced``: around NCR, ED, ET and healthy voxels equally often (Anand et al. 2020);
         ``whole``: the whole brain, one case a sample
     batch_size, accumulate : samples a pass, and passes a step
     augmentation : names of ``AUGMENTATIONS`` joined by ``+``, or ``none``; ``affine`` mirrors too
@@ -207,7 +207,7 @@ class Recipe:
         return cls(**{**values, "window": None if window is None else tuple(window)})
 
     def check_same_run(self, other: Recipe, name: str) -> None:
-        """Raise ``ModelError`` unless the recipe ``other`` of the checkpoint ``name`` is this run but for its length."""
+        """Raise ``ModelError`` unless ``other``, of the checkpoint ``name``, is the same but for the run's length."""
         mine, theirs = self.to_dict(), other.to_dict()
         for key in mine:
             if key not in _MAY_CHANGE and mine[key] != theirs[key]:
