@@ -92,9 +92,11 @@ def card_lines(card: Mapping[str, Any]) -> list[str]:
     if "problem" in card:
         return [f"unusable: {card['problem']}"]
     lines = [f"for: {_text(card.get('intended_use')) or 'not stated'}"]
-    outputs = card.get("outputs") or (card.get("label_convention") or {}).get("outputs")
-    if card.get("task") == "segmentation" and card.get("inputs") and outputs:
-        lines.append(f"channels: {', '.join(card['inputs'])} to {', '.join(outputs)}")
+    fields = {**card, **(card.get("stages") or [{}])[0]}
+    inputs = fields.get("inputs")
+    outputs = fields.get("outputs") or (card.get("label_convention") or {}).get("outputs")
+    if card.get("task") == "segmentation" and inputs and outputs:
+        lines.append(f"channels: {', '.join(inputs)} to {', '.join(outputs)}")
     for key in ("training_data", "limits"):
         if card.get(key):
             lines.append(f"{key.replace('_', ' ')}: {_text(card[key])}")

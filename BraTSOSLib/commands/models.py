@@ -14,8 +14,8 @@ from .options import Json
 
 models_app = typer.Typer(help="List, import, show and remove models.", rich_markup_mode=None)
 
-_SHORT = 2
-"""Lines of a card in the list: what it is for, and its channels."""
+_SHORT = ("for:", "channels:", "unusable:")
+"""Lines of a card that the list shows."""
 
 Name = Annotated[str, typer.Argument(help="The model's name.")]
 
@@ -145,8 +145,9 @@ def _list_networks(as_json: bool) -> None:
 def _print_short(card: dict[str, Any]) -> None:
     imported = "  (imported)" if card.get("origin") == "imported" else ""
     print(f"{card.get('name')} {card.get('version', '')}  {card.get('task', '')}{imported}")
-    for line in card_lines(card)[:_SHORT]:
-        print(f"  {line}")
+    for line in card_lines(card):
+        if line.startswith(_SHORT):
+            print(f"  {line}")
 
 
 def _print_long(card: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ from training_cases import TINY, tiny_recipe, write_labelled_cases  # noqa: E402
 
 from BraTSOSLib.cli import main  # noqa: E402
 from BraTSOSLib.segmentation.model import load_stages  # noqa: E402
+from BraTSOSLib.segmentation.segmenter import BUNDLED  # noqa: E402
 from BraTSOSLib.segmentation.training import Split, train  # noqa: E402
 from BraTSOSLib.segmentation.training.checkpoint import read_checkpoint  # noqa: E402
 
@@ -152,7 +153,7 @@ def test_the_command_writes_a_model_that_loads_and_can_be_started_from(tmp_path:
     again[again.index("-o") + 1] = str(tmp_path / "again")
     for source in (out / "mine.json", out / "checkpoint.pt"):
         assert main([*again, "--start-from", str(source), "--overwrite"]) == 0, capfd.readouterr().err
-    for source, words in ((tmp_path / "none.json", "none.json"), ("segmenter-bitrunet", "no weights of this")):
+    for source, words in ((tmp_path / "none.json", "none.json"), (BUNDLED, "no weights of this")):
         capfd.readouterr()
         assert main([*again, "--start-from", str(source), "--overwrite"]) == 2
         told = capfd.readouterr().err

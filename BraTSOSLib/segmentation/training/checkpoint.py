@@ -59,13 +59,16 @@ def read_checkpoint(path: Path, device: str | torch.device = "cpu") -> dict[str,
     return content
 
 
-def starting_weights(source: str, architecture: str, arguments: dict[str, Any]) -> dict[str, Tensor]:
+def starting_weights(
+    source: str, architecture: str, arguments: dict[str, Any], field: str = "brain"
+) -> dict[str, Tensor]:
     """Weights to begin with: those of a checkpoint, a model card, or a bundled model's name.
 
     Parameters
     ----------
     source : path of ``checkpoint.pt`` or of a card (``.json``), or the name of a bundled model
     architecture, arguments : of the network that will be trained; the card's stage that has the same is taken
+    field : of the stage to prefer, where several have the same network
 
     Raises
     ------
@@ -80,7 +83,7 @@ def starting_weights(source: str, architecture: str, arguments: dict[str, Any]) 
         return {name: value.float() if value.is_floating_point() else value for name, value in average.items()}
     if path.suffix != ".json" or not path.is_file():
         path = _bundled(source)
-    return _from_card(path, architecture, arguments)
+    return _from_card(path, architecture, arguments, field)
 
 
 def load_into(network: torch.nn.Module, state: dict[str, Tensor], source: str) -> None:
@@ -107,20 +110,21 @@ def _bundled(name: str) -> Path:
         ) from error
 
 
-def _from_card(path: Path, architecture: str, arguments: dict[str, Any]) -> dict[str, Tensor]:
+def _from_card(path: Path, architecture: str, arguments: dict[str, Any], field: str) -> dict[str, Tensor]:
     from ..model import read_card
     from ..networks import build_network
     from ..weights import load_weights
 
     card = read_card(path)
     wanted = {key: tuple(value.shape) for key, value in build_network(architecture, arguments).state_dict().items()}
-    for fields in card.get("stages") or [card]:
+    stages = card.get("stages") or [card]
+    for fields in sorted(stages, key=lambda stage: stage.get("field", "brain") != field):
         # the tensors decide: arguments may be spelled in two ways, or matter for training alone
         if fields.get("architecture") == architecture:
             state = load_weights(path, fields).state_dict()
             if {key: tuple(value.shape) for key, value in state.items()} == wanted:
                 return state
-    found = ", ".join(str(fields.get("architecture")) for fields in card.get("stages") or [card])
+    found = ", ".join(str(fields.get("architecture")) for fields in stages)
     raise ModelError(
         f"The model {path.stem} ({found}) holds no weights of this {architecture}: choose the network and arguments "
         "that it was trained with, or another model."

@@ -97,7 +97,8 @@ def train(
         if resume and checkpoint.exists():
             trainer.resume(checkpoint)
         elif start_from is not None:
-            trainer.start_from(starting_weights(start_from, trainer.architecture, trainer.arguments), start_from)
+            state = starting_weights(start_from, trainer.architecture, trainer.arguments, recipe.field)
+            trainer.start_from(state, start_from)
         metrics = trainer.run(progress if processes.first else None)
         card = output / f"{name}.json"
         if processes.first:
