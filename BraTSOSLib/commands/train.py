@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -100,7 +101,8 @@ def train_segmentation(
             overwrite=overwrite, device=device, on_bad_case=on_bad_case, name=name, card_fields=card, cache=cache,
             tensorboard=tensorboard, progress=bar or _lines(), warn=_note,
         )  # fmt: skip
-    print(f"Model: {written}")
+    if os.environ.get("RANK", "0") == "0":  # of the processes of torchrun the first one speaks
+        print(f"Model: {written}")
 
 
 def _note(text: str) -> None:

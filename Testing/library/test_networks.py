@@ -44,7 +44,13 @@ PUBLISHED_GMAC = {
     "segresnet": (128, 148.0),
 }
 TINY = {
-    "bitrunet-compact": {"widths": [8, 8, 16, 16, 16], "token_dims": [16, 16], "mlp_dims": [32, 32], "fold": 1},
+    "bitrunet-compact": {
+        "widths": [8, 8, 16, 16, 16],
+        "token_dims": [16, 16],
+        "mlp_dims": [32, 32],
+        "fold": 1,
+        "cbam_reduction": 1,
+    },
     "transbts-small": {"widths": [8, 8, 16, 16], "blocks": [1, 1, 1, 1], "token_dim": 32, "depth": 1, "mlp_dim": 64},
     "3dfcnn-small": {"stem": 8, "down": [1, 2], "bottleneck": 2, "up": [2, 1]},
     "med3d-small": {"encoder_width": 0.125, "widths": [4, 8, 8, 16]},
