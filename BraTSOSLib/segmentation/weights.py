@@ -81,7 +81,7 @@ def _built(content: bytes, fields: dict[str, Any], name: str) -> nn.Module:
     from .networks import build_network
 
     try:
-        state = {key: value.float() for key, value in load(content).items()}
+        state = {key: value.float() if value.is_floating_point() else value for key, value in load(content).items()}
         network = build_network(fields["architecture"], fields["arguments"])
         network.load_state_dict(state)
     except ModelError:
@@ -103,14 +103,18 @@ def _scripted(content: bytes, name: str) -> nn.Module:
 
 
 def save_network(state: dict[str, Any], card: dict[str, Any], folder: Path) -> Path:
-    """Write weights (as float16) and card to ``folder`` under the card's name, both whole or neither.
+    """Write weights (floating-point ones as float16) and card to ``folder`` under the card's name, both whole or neither.
 
     Returns the card's path; its ``sha256`` is filled in here.
     """
     import torch
     from safetensors.torch import save
 
-    content = save({name: value.detach().to(torch.float16).contiguous().cpu() for name, value in state.items()})
+    small = {
+        name: value.detach().to(torch.float16) if value.is_floating_point() else value.detach()
+        for name, value in state.items()
+    }
+    content = save({name: value.contiguous().cpu() for name, value in small.items()})
     card = {**card, "sha256": hashlib.sha256(content).hexdigest()}
     names = (f"{card['name']}.safetensors", f"{card['name']}.json")
     with staged_folder(folder, names) as staging:
