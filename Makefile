@@ -16,14 +16,14 @@ $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet $(TORCH)
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --editable '.[fast]'
 	touch $@
 
 # The tests also need the training and developer tools, Slicer's core and, as the reference, pyradiomics
 setup-dev: $(VENV)/.ready-dev
 
 $(VENV)/.ready-dev: $(VENV)/.ready Testing/slicer/requirements.txt Testing/install_pyradiomics.py
-	$(BIN)/python -m pip install --quiet --editable '.[train,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[fast,train,dev]'
 	$(BIN)/python -m pip install --quiet --requirement Testing/slicer/requirements.txt \
 		|| echo "slicer-core cannot be installed here: the Slicer tests will be skipped"
 	$(BIN)/python Testing/install_pyradiomics.py || echo "pyradiomics cannot be installed here: its comparisons will be skipped"

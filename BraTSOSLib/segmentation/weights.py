@@ -103,7 +103,7 @@ def _scripted(content: bytes, name: str) -> nn.Module:
 
 
 def save_network(state: dict[str, Any], card: dict[str, Any], folder: Path) -> Path:
-    """Write weights (floating-point ones as float16) and card to ``folder`` under the card's name, both whole or neither.
+    """Write weights (as float16, integers as they are) and card to ``folder`` under the card's name, whole or not.
 
     Returns the card's path; its ``sha256`` is filled in here.
     """
