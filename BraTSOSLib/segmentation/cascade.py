@@ -21,6 +21,7 @@ STAGE_FIELDS = (
     "spacing_mm",
     "window",
     "overlap",
+    "mirrored",
     "field",
     "normalisation_scheme",
     "orientation",

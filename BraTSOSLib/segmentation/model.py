@@ -6,6 +6,7 @@ A card describes its stages in a list ``stages``; a model of one stage may have 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ class Stage:
     Attributes
     ----------
     load : builds the network; see ``network``
-    identity : sha256 of the weights, for caches of whatever is derived from them
+    identity : hash of weights, architecture and arguments, for caches of whatever is derived from them
     inputs : modalities in the order of the network's input channels
     outputs : the output channels: regions (``WT``, ``TC``, ``ET``; sigmoid) or, if ``background`` is among them,
         classes (``background``, ``NCR``, ``ED``, ``ET``, and ``brain`` for healthy brain; softmax), in any order
@@ -44,6 +45,7 @@ class Stage:
     field : ``brain`` to run over the whole brain, ``tumour`` over the box of what the stage before it found
     normalisation : ``brain``: z-score over the brain (where any modality is not zero), clipped at ±5; ``nonzero``:
         z-score over each modality's own nonzero voxels, not clipped
+    mirrored : whether a second pass sees the image mirrored left-right
     orientation : ``LPS``: arrays (z, y, x) with x to the left, y to posterior, z up, as everywhere in this library;
         ``RAS``: arrays (x, y, z) with x to the right and y to anterior, as MONAI's bundles have them
     """
@@ -58,6 +60,7 @@ class Stage:
     field: str = "brain"
     normalisation: str = "brain"
     orientation: str = "LPS"
+    mirrored: bool = True
 
     @cached_property
     def network(self) -> nn.Module:
@@ -126,7 +129,7 @@ def _stage(load: Callable[[], nn.Module], fields: dict[str, Any], name: str) -> 
         raise ModelError(f"The model card {name} has the window {window}: give three sizes of 8 voxels or more.")
     return Stage(
         load=load,
-        identity=str(fields.get("sha256")),
+        identity=_identity(fields),
         inputs=inputs,
         outputs=outputs,
         spacing=float(fields.get("spacing_mm", Stage.spacing)),
@@ -135,7 +138,14 @@ def _stage(load: Callable[[], nn.Module], fields: dict[str, Any], name: str) -> 
         field=chosen["field"],
         normalisation=chosen["normalisation_scheme"],
         orientation=chosen["orientation"],
+        mirrored=bool(fields.get("mirrored", True)),
     )
+
+
+def _identity(fields: dict[str, Any]) -> str:
+    """The same weights with other arguments (heads, for example) are another network."""
+    parts = [fields.get(key) for key in ("sha256", "architecture", "arguments")]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def region_probabilities(logits: np.ndarray, outputs: tuple[str, ...]) -> np.ndarray:

@@ -30,6 +30,7 @@ def slide(
     image = np.pad(image, [(0, 0), *((0, max(w - n, 0)) for n, w in zip(shape, window, strict=True))])
     size = image.shape[1:]
     starts = list(itertools.product(*(window_starts(n, w, overlap) for n, w in zip(size, window, strict=True))))
+    starts = needed_windows(starts, window, overlap, image)
     weight = gaussian_weight(window) if len(starts) > 1 else np.ones(window, dtype=np.float32)
     norm = np.zeros(size, dtype=np.float32)
     total: np.ndarray | None = None
@@ -43,5 +44,33 @@ def slide(
         if step_done is not None:
             step_done(done / len(starts))
     assert total is not None  # there is always at least one window
-    total /= norm
+    total /= np.maximum(norm, 1e-6)  # corners without brain that no window covers
     return total[:, : shape[0], : shape[1], : shape[2]]
+
+
+def needed_windows(
+    starts: list[tuple[int, ...]], window: tuple[int, int, int], overlap: float, image: np.ndarray
+) -> list[tuple[int, ...]]:
+    """``starts`` without those windows whose brain the others see at least as well: a brain leaves corners empty.
+
+    A voxel is well seen by a window if it is half the overlap away from those sides that have neighbours.
+    """
+    brain = (image != 0).any(axis=0)
+    margins = [int(w * overlap / 2) for w in window]
+    cores = [
+        tuple(
+            slice(a + m if a > 0 else 0, a + w - m if a + w < n else n)
+            for a, w, m, n in zip(start, window, margins, brain.shape, strict=True)
+        )
+        for start in starts
+    ]
+    seen = np.zeros(brain.shape, dtype=np.int16)
+    for core in cores:
+        seen[core] += 1
+    kept = []
+    for start, core in zip(starts, cores, strict=True):
+        if (seen[core][brain[core]] > 1).all():
+            seen[core] -= 1
+        else:
+            kept.append(start)
+    return kept or starts[:1]

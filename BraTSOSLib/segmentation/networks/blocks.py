@@ -143,7 +143,8 @@ class TokenTransformer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.embed(x)
-        batch, _, d, h, w = x.shape
+        # plain numbers: a tracer would keep the sizes as tensors, which converters resize wrongly
+        batch, (d, h, w) = x.shape[0], (int(n) for n in x.shape[2:])
         grid = (d, h, w // self.token_voxels)
         position: Tensor = self.position
         if position.shape[2:] != grid:

@@ -251,7 +251,7 @@ PRESETS |= {
     ),
     "3dfcnn-small": _narrow(
         "FCDenseNet",
-        "3DFCNN, 41 convolutions",
+        "3DFCNN, 44 convolutions",
         "3dfcnn",
         stem=16,
         down=[2, 3, 4, 5],
