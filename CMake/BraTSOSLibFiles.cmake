@@ -93,7 +93,6 @@ set(BraTSOSLib_SCRIPTS
   BraTSOSLib/segmentation/resampling.py
   BraTSOSLib/segmentation/result.py
   BraTSOSLib/segmentation/segmenter.py
-  BraTSOSLib/segmentation/sliding.py
   BraTSOSLib/segmentation/torch_engine.py
   BraTSOSLib/segmentation/torch_needed.py
   BraTSOSLib/segmentation/training/__init__.py

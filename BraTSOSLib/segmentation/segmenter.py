@@ -17,8 +17,8 @@ from .postprocessing import PostProcessing, postprocess
 from .preprocessing import Box, bounding_box
 from .resampling import resize_linear
 from .result import SegmentationResult
-from .sliding import slide
 from .volume import BrainVolume
+from .windows import slide
 
 BUNDLED = "segmenter-bitrunet"
 TUMOUR_PROBABILITY = 0.2

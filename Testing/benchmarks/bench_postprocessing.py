@@ -109,7 +109,7 @@ def key(card: Path, segmenter: Segmenter) -> str:
     digest = hashlib.sha256(" ".join(stage.identity for stage in segmenter.stages).encode() + card.name.encode())
     digest.update(str(segmenter.card.get("fine_share")).encode())
     folder = Path(BraTSOSLib.segmentation.__file__).parent
-    for name in ("segmenter", "volume", "sliding", "model", "preprocessing", "resampling"):
+    for name in ("segmenter", "volume", "windows", "model", "preprocessing", "resampling"):
         digest.update((folder / f"{name}.py").read_bytes())
     return digest.hexdigest()[:12]
 

@@ -276,8 +276,6 @@ def test_a_good_run_prints_what_matters(tmp_path, case, capfd):
         assert list(csv.reader(again)) == list(csv.reader(first))
 
 
-
-
 def test_models_version_and_help(capfd):
     assert main(["models", "--json"]) == 0
     names = [card["name"] for card in json.loads(capfd.readouterr().out)]

@@ -11,7 +11,7 @@ import pytest
 
 from BraTSOSLib.errors import ModelError
 from BraTSOSLib.segmentation.preprocessing import bounding_box, halve, normalise
-from BraTSOSLib.segmentation.windows import gaussian_weight, window_starts
+from BraTSOSLib.segmentation.windows import window_starts
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 GLIOMA = REPOSITORY.parent / "shared" / "data" / "glioma"
@@ -54,18 +54,6 @@ def test_windows_cover_every_voxel(length: int, window: int):
         covered[start : start + window] = True
     assert covered.all()
     assert all(b - a <= window // 2 + 1 for a, b in itertools.pairwise(starts))
-
-
-def test_blended_windows_return_a_constant_and_a_voxelwise_function_unchanged():
-    torch = pytest.importorskip("torch", reason="torch is not installed")
-    from BraTSOSLib.segmentation.windows import run_windows
-
-    image = torch.randn(1, 4, 20, 24, 18)
-    told: list[float] = []
-    result = run_windows(lambda part: part[:, :3] * 2, image, (16, 16, 16), told.append)
-    assert torch.allclose(result, image[:, :3] * 2, atol=1e-5)
-    assert told[-1] == 1.0
-    assert gaussian_weight((8, 8, 8)).argmax() in range(8**3)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from BraTSOSLib.segmentation.engines import DeviceMemoryError
 from BraTSOSLib.segmentation.model import load_stages, region_probabilities
 from BraTSOSLib.segmentation.resampling import resize_linear
 from BraTSOSLib.segmentation.segmenter import Segmenter, tumour_box
-from BraTSOSLib.segmentation.sliding import slide
+from BraTSOSLib.segmentation.windows import slide
 
 
 def _case(flip: bool = False, spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> Case:
@@ -239,3 +239,17 @@ def test_the_tumour_box_has_a_margin_and_is_as_large_as_the_window_where_it_fits
     assert box.shape[1] == 48 and box.start[1] <= 54 and box.stop[1] >= 68
     assert (box.start[2], box.stop[2]) == (12, 60)  # moved inwards at the border
     assert tumour_box(probability, (48, 48, 96)).shape[2] == 60
+
+
+def test_windows_that_show_nothing_new_are_left_out():
+    image = np.zeros((1, 40, 40, 16), dtype=np.float32)
+    image[:, 6:34, 6:34] = 1.0
+    seen: list[tuple[int, ...]] = []
+
+    def forward(part: np.ndarray) -> np.ndarray:
+        seen.append(part.shape)
+        return 3 * part[0]
+
+    result = slide(forward, image, (36, 36, 16), 0.1)
+    assert len(seen) < 4  # each axis has two windows, which lie almost on each other
+    np.testing.assert_allclose(result[image > 0], 3.0, atol=1e-5)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..evaluation.metrics import dice
 from ..model import region_probabilities
-from ..sliding import slide
+from ..windows import slide
 from .cache import TARGET_REGIONS, TrainingCase
 from .recipe import Recipe
 from .sampling import Sampler
