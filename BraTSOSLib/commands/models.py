@@ -73,6 +73,19 @@ def add(
     _print_long(_card(card))
 
 
+@models_app.command("join")
+def join(
+    cards: Annotated[list[Path], typer.Argument(help="Cards of trained models, the one for the whole brain first.")],
+    name: Annotated[str, typer.Option(help="The new model's name.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for its card and weights.")],
+    fine_share: Annotated[float, typer.Option(help="Weight of a later stage against the earlier ones, 0 to 1.")] = 0.5,
+) -> None:
+    """Make one model of several stages, as the bundled one is: the brain first, then the tumour's box."""
+    from ..segmentation.cascade import join_stages
+
+    print(f"Model: {join_stages(cards, output, name, fine_share=fine_share)}")
+
+
 @models_app.command("show")
 def show(name: Name, as_json: Json = False) -> None:
     """Show a segmentation model's card."""

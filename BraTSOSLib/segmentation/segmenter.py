@@ -239,8 +239,9 @@ def find_card(model: Path | str | None) -> Path:
 
 
 @lru_cache(maxsize=2)
-def _ready(model: Path | str | None, device: str, engine: str) -> Segmenter:
-    return Segmenter(model, device=device, engine=engine)
+def _ready(card: Path, content: bytes, device: str, engine: str) -> Segmenter:
+    """Kept for the next case; ``content``, the card's, tells a model that was replaced under its name from the old."""
+    return Segmenter(card, device=device, engine=engine)
 
 
 def segment(
@@ -281,5 +282,7 @@ def segment_case(
     maps: bool = False,
 ) -> SegmentationResult:
     """As ``segment``, with warnings, the expected quality and, if ``maps``, probabilities and entropy."""
-    segmenter = _ready(model, device, engine)
+    card = find_card(model)
+    content = card.read_bytes() if card.is_file() else b""  # the segmenter says what is wrong with a missing one
+    segmenter = _ready(card, content, device, engine)
     return segmenter.run(case, fast=fast, maps=maps, progress=progress, cancel=cancel)

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from BraTSOSLib.case import MODALITIES, Case
-from BraTSOSLib.errors import Cancelled, ModelError
+from BraTSOSLib.cli import main
+from BraTSOSLib.errors import Cancelled, InputError, ModelError
 from BraTSOSLib.geometry import Geometry
 from BraTSOSLib.segmentation import segmenter as module
+from BraTSOSLib.segmentation.cascade import join_stages
 from BraTSOSLib.segmentation.engines import DeviceMemoryError
 from BraTSOSLib.segmentation.model import load_stages, region_probabilities
 from BraTSOSLib.segmentation.resampling import resize_linear
@@ -253,3 +255,62 @@ def test_windows_that_show_nothing_new_are_left_out():
     result = slide(forward, image, (36, 36, 16), 0.1)
     assert len(seen) < 4  # each axis has two windows, which lie almost on each other
     np.testing.assert_allclose(result[image > 0], 3.0, atol=1e-5)
+
+
+def _one_stage(folder: Path, name: str, **fields) -> Path:
+    content = name.encode()
+    (folder / f"{name}.safetensors").write_bytes(content)
+    card = {"name": name, "sha256": hashlib.sha256(content).hexdigest(), "window": [32, 32, 32], **fields}
+    (folder / f"{name}.json").write_text(json.dumps(card))
+    return folder / f"{name}.json"
+
+
+def test_two_models_are_joined_to_one_of_two_stages(tmp_path: Path, capfd):
+    coarse = _one_stage(tmp_path, "coarse", spacing_mm=2.0, limits="few cases", threshold=0.4)
+    fine = _one_stage(tmp_path, "fine", spacing_mm=1.0, field="tumour", mirrored=False)
+    out = tmp_path / "out"
+    assert (
+        main(["models", "join", str(coarse), str(fine), "--name", "both", "-o", str(out), "--fine-share", "0.8"]) == 0
+    )
+    assert str(out / "both.json") in capfd.readouterr().out
+    stages, card = load_stages(out / "both.json")
+    assert [(stage.spacing, stage.field, stage.mirrored) for stage in stages] == [
+        (2.0, "brain", True),
+        (1.0, "tumour", False),
+    ]
+    assert (card["fine_share"], card["limits"], card["threshold"]) == (0.8, "few cases", 0.4)
+    assert [path.read_bytes() for path in sorted(out.glob("*.safetensors"))] == [b"coarse", b"fine"]
+
+
+def test_what_cannot_be_joined_is_refused_and_nothing_written(tmp_path: Path):
+    coarse, fine = _one_stage(tmp_path, "coarse"), _one_stage(tmp_path, "fine", field="tumour")
+    joined = join_stages([coarse, fine], tmp_path / "once", "both")
+    damaged = _one_stage(tmp_path, "damaged", sha256="0")
+    for cards, kind, message in (
+        ([coarse], InputError, "two or more"),
+        ([fine, coarse], InputError, "for the brain first"),
+        ([joined, fine], InputError, "several stages already"),
+        ([coarse, damaged], ModelError, "do not match"),
+    ):
+        with pytest.raises(kind, match=message):
+            join_stages(cards, tmp_path / "out", "both")
+    with pytest.raises(InputError, match="from 0 to 1"):
+        join_stages([coarse, fine], tmp_path / "out", "both", fine_share=2)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_that_was_replaced_under_its_name_is_read_again(monkeypatch, tmp_path: Path):
+    seen = []
+
+    class Noting(Segmenter):
+        def run(self, case, **settings):
+            seen.append(self.stages[0].identity)
+
+    monkeypatch.setattr(module, "Segmenter", Noting)
+    for name in ("first", "second"):
+        card = _one_stage(tmp_path, "model", limits=name)
+        fields = json.loads(card.read_text())
+        card.write_text(json.dumps({**fields, "arguments": {"version": name}}))
+        for _ in range(2):
+            module.segment_case(_case(), device="cpu", model=card)
+    assert seen[0] == seen[1] != seen[2] == seen[3]
