@@ -104,9 +104,15 @@ def print_result(result: CaseResult) -> None:
     print(f"{result.case.name}{label}")
     for note in result.case.notes:
         print(f"  note: {note}")
+    segmentation = result.run["segmentation"]
+    for warning in segmentation.get("warnings", ()):
+        print(f"  WARNING: {warning}")
     print("\nVolumes")
     for region, values in result.volumes.items():
         print(f"  {REGION_TITLES[region]:<44}{values['ml']:>9.2f} mL{values['brain_percent']:>8.2f} % of the brain")
+    for region, values in (segmentation.get("quality") or {}).items():
+        interval = f"{values['dice']:.2f} ({values['low']:.2f} to {values['high']:.2f})"
+        print(f"  expected agreement of {region} with an expert's outline (Dice): {interval}")
     print_prediction(result.prediction)
     print(f"\nReport: {result.report}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,14 @@ def volumesText(name: str, volumes: Mapping[str, Mapping[str, float]]) -> str:
     header = f"<tr><td></td><td></td><td align='right'>&nbsp;{escape(_('of the brain'))}</td></tr>"
     empty = "" if volumes["WT"]["ml"] else f"<p>{escape(_('No tumour was found.'))}</p>"
     return f"<p><b>{escape(name)}</b></p>{empty}<table>{header}{rows}</table>"
+
+
+def warningsText(warnings: Sequence[str]) -> str:
+    """Return the segmentation's warnings as a list under a heading, or nothing."""
+    if not warnings:
+        return ""
+    items = "".join(f"<li>{escape(warning)}</li>" for warning in warnings)
+    return f"<p><b>{escape(_('Check before use:'))}</b></p><ul>{items}</ul>"
 
 
 def modelText(card: Mapping) -> str:

@@ -22,7 +22,14 @@ Cancel = Callable[[], bool]
 
 
 class Runner(Protocol):
-    """What the logic needs to have computed."""
+    """What the logic needs to have computed.
+
+    Attributes
+    ----------
+    warnings : sentences on the last segmentation: scans that look wrong, a fallback
+    """
+
+    warnings: tuple[str, ...]
 
     def segment(
         self,
@@ -51,6 +58,7 @@ class InProcessRunner:
 
     def __init__(self, device: str = "auto") -> None:
         self.device = device
+        self.warnings: tuple[str, ...] = ()
 
     def segment(
         self,
@@ -60,8 +68,12 @@ class InProcessRunner:
         progress: Progress | None = None,
         cancel: Cancel | None = None,
     ) -> np.ndarray:
+        from BraTSOSLib.segmentation import segment_case
+
         with packagesPresent():
-            return BraTSOSLib.segment(case, model=model, device=self.device, progress=progress, cancel=cancel)
+            result = segment_case(case, model=model, device=self.device, progress=progress, cancel=cancel)
+        self.warnings = result.warnings
+        return result.labels
 
     def predict(
         self, case: Case, labels: np.ndarray, clinical: Clinical, *, progress: Progress | None = None

@@ -184,7 +184,8 @@ class Panel(ScriptedLoadableModuleWidget, VTKObservationMixin):
                 *self._selectedVolumes().values(), model=parameters.model or None, progress=self._showProgress
             )
             parameters.segmentation = segmentation
-            self.ui.resultTextBrowser.setHtml(self._volumesText(segmentation))
+            warnings = results.warningsText(self.logic.runner.warnings)
+            self.ui.resultTextBrowser.setHtml(warnings + self._volumesText(segmentation))
 
     def onPredict(self) -> None:
         """Predict from the segmentation as it is now: the user may have corrected it."""

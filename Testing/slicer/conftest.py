@@ -42,6 +42,7 @@ class FakeRunner:
 
     def __init__(self):
         self.case = self.labels = self.clinical = self.error = self.model = None
+        self.warnings = ()
 
     def segment(self, case, *, model=None, progress=None, cancel=None):
         if self.error:

@@ -76,6 +76,15 @@ def test_segment_then_predict(ui, make_volumes, runner, messages):
     assert ui.statusLabel.text == ""
 
 
+def test_warnings_about_the_scans_stand_above_the_volumes(ui, make_volumes, runner):
+    runner.warnings = ("T1 and T2 look exchanged <check>.",)
+    select_volumes(ui, make_volumes())
+    click(ui.segmentButton)
+    shown = ui.resultTextBrowser.toPlainText()
+    assert "Check before use" in shown and "exchanged <check>" in shown
+    assert shown.index("exchanged") < shown.index("mL")
+
+
 def test_the_resections_are_those_of_the_library(ui):
     texts = [ui.resectionComboBox.itemText(i) for i in range(ui.resectionComboBox.count)]
     assert tuple(texts) == RESECTIONS
