@@ -98,17 +98,17 @@ def compare(name: str, data: Path, cache: Path, output: Path, steps: int, device
 def table(rows: dict[str, dict], steps: int) -> str:
     """The comparison as Markdown."""
     lines = [
-        f"{steps} steps each, batch 1, seed 1, {next(iter(rows.values()))['threads']} CPU threads; Dice at 2 mm.",
+        f"{steps} steps each, batch 1, seed 1, CPU threads: {next(iter(rows.values()))['threads']}; Dice at 2 mm.",
         "",
-        "| network | parameters | GMAC a window | WT / TC / ET mean | median | training, min | inference, s |",
-        "|---|---|---|---|---|---|---|",
+        "| network | parameters | GMAC a window | WT / TC / ET mean | median | training, min | inference, s | peak memory, GB |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for name, row in sorted(rows.items(), key=lambda item: -sum(item[1]["mean"])):
         cost = COSTS[name]
         cells = [" / ".join(f"{value:.3f}" for value in row[key]) for key in ("mean", "median")]
         lines.append(
             f"| {name} | {cost.parameters:,} | {cost.gmac:.1f} | {cells[0]} | {cells[1]} | {row['minutes']} | "
-            f"{row['inference']} |"
+            f"{row['inference']} | {row['memory']} |"
         )
     return "\n".join(lines) + "\n"
 
