@@ -100,7 +100,7 @@ def table(rows: dict[str, dict], steps: int) -> str:
     lines = [
         f"{steps} steps each, batch 1, seed 1, CPU threads: {next(iter(rows.values()))['threads']}; Dice at 2 mm.",
         "",
-        "| network | parameters | GMAC a window | WT / TC / ET mean | median | training, min | inference, s | peak GB |",
+        "| network | parameters | GMAC | WT / TC / ET mean | median | training, min | inference, s | peak GB |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name, row in sorted(rows.items(), key=lambda item: -sum(item[1]["mean"])):
