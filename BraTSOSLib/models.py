@@ -44,6 +44,17 @@ def models_folder() -> Path:
     return (Path(data) if data else Path.home() / ".local" / "share") / "bratsos" / "models"
 
 
+def read_card(path: Path) -> dict[str, Any]:
+    """Read a model card; raises ``ModelError`` where it is missing, unreadable or no JSON object."""
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"The model card {path} cannot be read ({error}): install the model again.") from error
+    if not isinstance(card, dict):
+        raise ModelError(f"The model card {path} holds no table of fields: install the model again.")
+    return card
+
+
 def model_cards(folder: Path | None = None) -> list[dict[str, Any]]:
     """Read every model card (``*.json`` with its weights beside it) of ``folder``, the bundled models by default.
 
@@ -78,7 +89,7 @@ def imported_models() -> list[dict[str, Any]]:
     for path in sorted(models_folder().glob("*.json")):
         fields: dict[str, Any] = {"name": path.stem, "task": "segmentation"}
         try:
-            card = _read(path)
+            card = read_card(path)
             missing = [name for name in _weights_names(card, path) if not path.with_name(name).is_file()]
             fields |= {"problem": f"its weights {missing[0]} are missing"} if missing else card
         except ModelError as error:
@@ -192,7 +203,7 @@ def _names(folder: Path) -> list[str]:
 
 def _cards(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     for path in sorted(folder.glob("*.json")):
-        card = _read(path)
+        card = read_card(path)
         if all(path.with_name(name).is_file() for name in _weights_names(card, path)):
             yield path, card
 
@@ -203,13 +214,3 @@ def _weights_names(card: dict[str, Any], path: Path) -> list[str]:
     default = f"{path.stem}.safetensors"
     names = [str(fields.get("weights", default)) for fields in described if isinstance(fields, dict)]
     return [Path(name).name for name in names]
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"The model card {path} cannot be read ({error}): install the model again.") from error
-    if not isinstance(card, dict):
-        raise ModelError(f"The model card {path} holds no table of fields: install the model again.")
-    return card

@@ -186,7 +186,7 @@ def _plain(value: Any) -> str:
 
 
 def _card(path: Path) -> dict[str, Any]:
-    from ..segmentation.model import read_card
+    from ..models import read_card
 
     return read_card(path)
 

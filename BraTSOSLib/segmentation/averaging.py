@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from .model import read_card
+from ..models import read_card
 from .weights import load_weights, save_network
 
 if TYPE_CHECKING:

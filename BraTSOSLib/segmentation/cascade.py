@@ -9,7 +9,7 @@ from typing import Any
 
 from ..atomic import staged_folder
 from ..errors import InputError
-from .model import read_card
+from ..models import read_card
 from .weights import read_weights
 
 STAGE_FIELDS = (

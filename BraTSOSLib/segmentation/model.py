@@ -18,6 +18,7 @@ import numpy as np
 
 from ..case import MODALITIES
 from ..errors import ModelError
+from ..models import read_card
 
 if TYPE_CHECKING:
     from torch import nn
@@ -70,17 +71,6 @@ class Stage:
         of importing PyTorch.
         """
         return self.load()
-
-
-def read_card(path: Path) -> dict[str, Any]:
-    """Read a model card; raises ``ModelError`` where it is missing, unreadable or no JSON object."""
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"The model {path.stem} cannot be read ({error}): install it again.") from error
-    if not isinstance(card, dict):
-        raise ModelError(f"The model card {path.name} holds no table of fields: install the model again.")
-    return card
 
 
 def load_stages(path: Path) -> tuple[list[Stage], dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -48,10 +49,19 @@ class BrainVolume:
         close = all(abs(a - b) <= SAME_GRID * b for a, b in zip((z, y, x), box.shape, strict=True))
         return cls(image, whole[box.slices], spacing, box, whole.shape, box.shape if close else (z, y, x))
 
+    @cached_property
+    def _over_brain(self) -> np.ndarray:
+        """Normalised once for all stages."""
+        return normalise(self.image, self.brain)
+
+    @cached_property
+    def _over_nonzero(self) -> np.ndarray:
+        return normalise_nonzero(self.image)
+
     def for_stage(self, stage: Stage) -> np.ndarray:
         """Normalised float32 (channel, z, y, x), channels and spacing as the stage wants them."""
-        image = self.image[[MODALITIES.index(name) for name in stage.inputs]]
-        image = normalise(image, self.brain) if stage.normalisation == "brain" else normalise_nonzero(image)
+        normalised = self._over_brain if stage.normalisation == "brain" else self._over_nonzero
+        image = normalised[[MODALITIES.index(name) for name in stage.inputs]]
         if stage.spacing == 2.0:
             # the mean over blocks of 1 mm voxels, as in training
             return halve(resize_linear(image, self.grid))

@@ -77,8 +77,6 @@ def _tuples(value: Any) -> Any:
 PUBLISHED = BiTrUNetConfig()
 COMPACT = BiTrUNetConfig.from_dict(PRESETS["bitrunet-compact"].arguments)
 """For 2 mm volumes on a laptop without a GPU: regions WT, TC, ET as sigmoid logits, computed on a 4 mm lattice."""
-COMPACT_FINE = BiTrUNetConfig.from_dict(PRESETS["bitrunet-compact-fine"].arguments)
-"""The same depth on the 2 mm lattice itself: about three times the time, for machines with a GPU."""
 
 
 def fold_space(x: Tensor, factor: int) -> Tensor:
@@ -97,19 +95,6 @@ def unfold_space(x: Tensor, factor: int) -> Tensor:
     batch, channels, d, h, w = x.shape
     x = x.reshape(batch, channels // factor**3, factor, factor, factor, d, h, w)
     return x.permute(0, 1, 5, 2, 6, 3, 7, 4).reshape(batch, -1, d * factor, h * factor, w * factor)
-
-
-def fold_weights(state: dict[str, Tensor], factor: int = 2) -> dict[str, Tensor]:
-    """Turn the weights of an unfolded network into those of the folded one.
-
-    The folded network then answers as the unfolded one does on block means, every voxel of a block alike: a
-    warm start at the finer spacing.
-    """
-    state = dict(state)
-    state["stem.0.weight"] = state["stem.0.weight"].repeat_interleave(factor**3, dim=1) / factor**3
-    for name in ("head.weight", "head.bias"):
-        state[name] = state[name].repeat_interleave(factor**3, dim=0)
-    return state
 
 
 class CBAM(nn.Module):

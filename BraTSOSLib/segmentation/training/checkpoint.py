@@ -111,7 +111,7 @@ def _bundled(name: str) -> Path:
 
 
 def _from_card(path: Path, architecture: str, arguments: dict[str, Any], field: str) -> dict[str, Tensor]:
-    from ..model import read_card
+    from ...models import read_card
     from ..networks import build_network
     from ..weights import load_weights
 
