@@ -18,6 +18,7 @@ _HOMES = {
     "extract_features": "radiomics",
     "predict_survival": "survival",
     "run_case": "pipeline",
+    "run_cohort": "cohort",
     "make_phantom": "phantom",
     "BraTSOSError": "errors",
 }

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from . import __version__
-from .commands import cases
+from .commands import cases, features
+from .commands.cohort import cohort
 from .commands.evaluate import evaluate_app
 from .commands.models import models_app
 from .commands.train import train_app
@@ -36,6 +37,8 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Show the vers
 
 
 cases.add_commands(app)
+app.command()(cohort)
+features.add_commands(app)
 app.add_typer(train_app, name="train")
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(models_app, name="models")

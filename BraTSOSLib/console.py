@@ -120,6 +120,8 @@ def print_result(result: CaseResult) -> None:
 def print_prediction(prediction: Prediction) -> None:
     """Print a survival prediction, for reading."""
     print("\nOverall survival (for research only, not for clinical decisions)")
+    for warning in prediction.warnings:
+        print(f"  WARNING: {warning}")
     if prediction.category is None:
         print(f"  category: none. {prediction.reason}")
     else:
@@ -128,6 +130,11 @@ def print_prediction(prediction: Prediction) -> None:
         shown = ", ".join(f"{name} {value:.2f}" for name, value in prediction.probabilities.items())
         print(f"  probabilities: {shown}")
     if prediction.days is not None:
-        print(f"  predicted: {prediction.days:.0f} days")
+        interval = ""
+        if prediction.days_low is not None and prediction.days_high is not None:
+            interval = f"; 8 of 10 such patients: {prediction.days_low:.0f} to {prediction.days_high:.0f} days"
+        print(f"  predicted: {prediction.days:.0f} days{interval}")
+    if prediction.missing:
+        print(f"  not given: {', '.join(prediction.missing)} (the estimate is less certain without)")
     for flag in prediction.flags:
         print(f"  flag: {flag.message}")

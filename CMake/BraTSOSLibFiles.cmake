@@ -4,38 +4,109 @@ set(BraTSOSLib_SCRIPTS
   BraTSOSLib/atomic.py
   BraTSOSLib/case.py
   BraTSOSLib/cli.py
+  BraTSOSLib/cohort/__init__.py
+  BraTSOSLib/cohort/collecting.py
+  BraTSOSLib/cohort/coordinator.py
+  BraTSOSLib/cohort/dask_engine.py
+  BraTSOSLib/cohort/dask_worker.py
+  BraTSOSLib/cohort/devices.py
+  BraTSOSLib/cohort/engine.py
+  BraTSOSLib/cohort/feature_rows.py
+  BraTSOSLib/cohort/filesystem.py
+  BraTSOSLib/cohort/finding.py
+  BraTSOSLib/cohort/fingerprints.py
+  BraTSOSLib/cohort/found.py
+  BraTSOSLib/cohort/leases.py
+  BraTSOSLib/cohort/local.py
+  BraTSOSLib/cohort/manifest.py
+  BraTSOSLib/cohort/merging.py
+  BraTSOSLib/cohort/publishing.py
+  BraTSOSLib/cohort/run.py
+  BraTSOSLib/cohort/settings.py
+  BraTSOSLib/cohort/stage.py
+  BraTSOSLib/cohort/stopping.py
+  BraTSOSLib/cohort/table.py
+  BraTSOSLib/cohort/thumbnail.py
+  BraTSOSLib/cohort/worker.py
+  BraTSOSLib/cohort/worker_process.py
   BraTSOSLib/commands/__init__.py
   BraTSOSLib/commands/cases.py
+  BraTSOSLib/commands/cohort.py
+  BraTSOSLib/commands/cohort_console.py
   BraTSOSLib/commands/evaluate.py
+  BraTSOSLib/commands/features.py
   BraTSOSLib/commands/models.py
   BraTSOSLib/commands/options.py
+  BraTSOSLib/commands/predict.py
+  BraTSOSLib/commands/published.py
+  BraTSOSLib/commands/survival_scores.py
   BraTSOSLib/commands/train.py
   BraTSOSLib/console.py
   BraTSOSLib/errors.py
   BraTSOSLib/feature_table.py
   BraTSOSLib/geometry.py
   BraTSOSLib/images.py
+  BraTSOSLib/jobs/__init__.py
+  BraTSOSLib/jobs/job.py
+  BraTSOSLib/jobs/log.py
+  BraTSOSLib/jobs/process.py
+  BraTSOSLib/jobs/process_tree.py
+  BraTSOSLib/jobs/tasks.py
+  BraTSOSLib/jobs/worker.py
   BraTSOSLib/labels.py
   BraTSOSLib/models.py
   BraTSOSLib/orientation.py
   BraTSOSLib/phantom.py
   BraTSOSLib/pipeline.py
   BraTSOSLib/radiomics/__init__.py
+  BraTSOSLib/radiomics/angles.py
   BraTSOSLib/radiomics/box.py
+  BraTSOSLib/radiomics/columns.py
+  BraTSOSLib/radiomics/diagnostics.py
   BraTSOSLib/radiomics/diameters.py
+  BraTSOSLib/radiomics/discretisation.py
   BraTSOSLib/radiomics/engines.py
   BraTSOSLib/radiomics/extract.py
   BraTSOSLib/radiomics/firstorder.py
+  BraTSOSLib/radiomics/glcm.py
+  BraTSOSLib/radiomics/gldm.py
+  BraTSOSLib/radiomics/glrlm.py
+  BraTSOSLib/radiomics/glszm.py
+  BraTSOSLib/radiomics/image_types.py
+  BraTSOSLib/radiomics/jit.py
+  BraTSOSLib/radiomics/job.py
+  BraTSOSLib/radiomics/kernels/__init__.py
+  BraTSOSLib/radiomics/kernels/numba_matrices.py
+  BraTSOSLib/radiomics/kernels/numpy_matrices.py
+  BraTSOSLib/radiomics/layout.py
+  BraTSOSLib/radiomics/level_sizes.py
+  BraTSOSLib/radiomics/log_filter.py
   BraTSOSLib/radiomics/mesh.py
   BraTSOSLib/radiomics/mesh_table.py
   BraTSOSLib/radiomics/names.py
+  BraTSOSLib/radiomics/ngtdm.py
+  BraTSOSLib/radiomics/offsets.py
+  BraTSOSLib/radiomics/own_engine.py
+  BraTSOSLib/radiomics/parameters.py
+  BraTSOSLib/radiomics/preprocessing.py
+  BraTSOSLib/radiomics/presets.py
   BraTSOSLib/radiomics/pyradiomics_engine.py
+  BraTSOSLib/radiomics/regions.py
   BraTSOSLib/radiomics/registry.py
   BraTSOSLib/radiomics/settings.py
   BraTSOSLib/radiomics/shape.py
+  BraTSOSLib/radiomics/shape2d.py
+  BraTSOSLib/radiomics/textures.py
+  BraTSOSLib/radiomics/volume.py
+  BraTSOSLib/radiomics/wavelet_filter.py
+  BraTSOSLib/radiomics/weighting.py
+  BraTSOSLib/radiomics/work.py
   BraTSOSLib/report/__init__.py
   BraTSOSLib/report/cards.py
+  BraTSOSLib/report/charts.py
+  BraTSOSLib/report/comparison.py
   BraTSOSLib/report/content.py
+  BraTSOSLib/report/explanation.py
   BraTSOSLib/report/page.py
   BraTSOSLib/report/pictures.py
   BraTSOSLib/report/planes.py
@@ -122,19 +193,57 @@ set(BraTSOSLib_SCRIPTS
   BraTSOSLib/segmentation/windows.py
   BraTSOSLib/survival/__init__.py
   BraTSOSLib/survival/baseline.py
+  BraTSOSLib/survival/calibration.py
   BraTSOSLib/survival/cards.py
   BraTSOSLib/survival/categories.py
+  BraTSOSLib/survival/censored_metrics.py
+  BraTSOSLib/survival/censoring.py
+  BraTSOSLib/survival/columns.py
+  BraTSOSLib/survival/conformal.py
   BraTSOSLib/survival/covariates.py
   BraTSOSLib/survival/distillation.py
   BraTSOSLib/survival/ensemble.py
   BraTSOSLib/survival/evaluation.py
+  BraTSOSLib/survival/explanation/__init__.py
+  BraTSOSLib/survival/explanation/clinical_inputs.py
+  BraTSOSLib/survival/explanation/neighbours.py
+  BraTSOSLib/survival/explanation/ranges.py
+  BraTSOSLib/survival/explanation/reference.py
+  BraTSOSLib/survival/explanation/shapley.py
+  BraTSOSLib/survival/explanation/suitability.py
+  BraTSOSLib/survival/explanation/survival_curve.py
   BraTSOSLib/survival/folds.py
+  BraTSOSLib/survival/foreign_layouts.py
+  BraTSOSLib/survival/foreign_tables.py
   BraTSOSLib/survival/metrics.py
   BraTSOSLib/survival/networks.py
+  BraTSOSLib/survival/papers/__init__.py
+  BraTSOSLib/survival/papers/censoring.py
+  BraTSOSLib/survival/papers/columns.py
+  BraTSOSLib/survival/papers/comparison.py
+  BraTSOSLib/survival/papers/distilled.py
+  BraTSOSLib/survival/papers/families.py
+  BraTSOSLib/survival/papers/forest.py
+  BraTSOSLib/survival/papers/mlp.py
+  BraTSOSLib/survival/papers/model.py
+  BraTSOSLib/survival/papers/ranking.py
+  BraTSOSLib/survival/papers/splits.py
+  BraTSOSLib/survival/papers/table.py
+  BraTSOSLib/survival/patients.py
+  BraTSOSLib/survival/prediction.py
+  BraTSOSLib/survival/prediction_table.py
   BraTSOSLib/survival/predictor.py
   BraTSOSLib/survival/scaling.py
   BraTSOSLib/survival/settings.py
   BraTSOSLib/survival/student.py
+  BraTSOSLib/survival/table_columns.py
+  BraTSOSLib/survival/table_evaluation/__init__.py
+  BraTSOSLib/survival/table_evaluation/evaluate.py
+  BraTSOSLib/survival/table_evaluation/figures.py
+  BraTSOSLib/survival/table_evaluation/groups.py
+  BraTSOSLib/survival/table_evaluation/page.py
+  BraTSOSLib/survival/table_evaluation/scores.py
+  BraTSOSLib/survival/table_evaluation/tables.py
   BraTSOSLib/survival/tables.py
   BraTSOSLib/survival/training.py
   BraTSOSLib/volumes.py
@@ -144,6 +253,7 @@ set(BraTSOSLib_RESOURCES
   BraTSOSLib/report/report.html.jinja
   BraTSOSLib/segmentation/evaluation/evaluation.css
   BraTSOSLib/segmentation/evaluation/evaluation.html.jinja
+  BraTSOSLib/survival/table_evaluation/survival_evaluation.html.jinja
   Resources/Appearance/scans.json
   Resources/Icons/BraTSOS.png
   Resources/Models/segmenter-bitrunet-1.safetensors
@@ -151,5 +261,7 @@ set(BraTSOSLib_RESOURCES
   Resources/Models/segmenter-bitrunet.json
   Resources/Models/survival-student.json
   Resources/Models/survival-student.safetensors
+  Resources/Schemas/survival.schema.json
+  Resources/Terminology/SegmentationCategoryTypeModifier-BraTSOS.term.json
   Resources/UI/BraTSOS.ui
   )

@@ -12,7 +12,21 @@ from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 AGE_NOT_SET = 0.0
 """The spin box shows its minimum as "not set": no age is guessed for the user."""
 
+KPS_NOT_SET = 0
 OLDEST = 120.0
+
+
+class Device(enum.Enum):
+    """What computes; the values are those of the library's ``device``."""
+
+    auto = "auto"
+    cuda = "cuda"
+    mps = "mps"
+    cpu = "cpu"
+
+    def label(self) -> str:
+        """Return the text that the combo box shows."""
+        return {"auto": _("Auto"), "cuda": _("CUDA"), "mps": _("MPS"), "cpu": _("CPU")}[self.value]
 
 
 class Resection(enum.Enum):
@@ -29,6 +43,37 @@ class Resection(enum.Enum):
         return texts[self.value]
 
 
+class Mgmt(enum.Enum):
+    """Methylation of the MGMT promoter, as in ``BraTSOSLib.survival.covariates.MGMT_STATES``."""
+
+    unknown = "unknown"
+    methylated = "methylated"
+    unmethylated = "unmethylated"
+    indeterminate = "indeterminate"
+
+    def label(self) -> str:
+        """Return the text that the combo box shows."""
+        texts = {
+            "unknown": _("unknown"),
+            "methylated": _("methylated"),
+            "unmethylated": _("unmethylated"),
+            "indeterminate": _("indeterminate"),
+        }
+        return texts[self.value]
+
+
+class Idh(enum.Enum):
+    """IDH status, as in ``BraTSOSLib.survival.covariates.IDH_STATES``."""
+
+    unknown = "unknown"
+    wildtype = "wildtype"
+    mutated = "mutated"
+
+    def label(self) -> str:
+        """Return the text that the combo box shows."""
+        return {"unknown": _("unknown"), "wildtype": _("wildtype"), "mutated": _("mutated")}[self.value]
+
+
 @parameterNodeWrapper
 class BraTSOSParameterNode:
     """The panel's state.
@@ -36,20 +81,30 @@ class BraTSOSParameterNode:
     Attributes
     ----------
     t1, t1ce, t2, flair : the four scans
+    output : the segmentation to fill; a new one where None
     segmentation : the segmentation that Predict uses, as it is at that moment
     model : name of the segmentation model; the bundled one where empty
+    device : what computes
+    augmentation : whether the segmentation looks twice
     age : years; ``AGE_NOT_SET`` until the user types one
-    resection : extent of resection
+    resection, mgmt, idh : what the clinic knows
+    kps : Karnofsky performance score; ``KPS_NOT_SET`` until the user types one
     """
 
     t1: vtkMRMLScalarVolumeNode
     t1ce: vtkMRMLScalarVolumeNode
     t2: vtkMRMLScalarVolumeNode
     flair: vtkMRMLScalarVolumeNode
+    output: vtkMRMLSegmentationNode
     segmentation: vtkMRMLSegmentationNode
     model: str = ""
+    device: Device = Device.auto
+    augmentation: bool = True
     age: Annotated[float, WithinRange(AGE_NOT_SET, OLDEST)] = AGE_NOT_SET
     resection: Resection = Resection.unknown
+    mgmt: Mgmt = Mgmt.unknown
+    idh: Idh = Idh.unknown
+    kps: Annotated[int, WithinRange(KPS_NOT_SET, 100)] = KPS_NOT_SET
 
 
 _wrappers: list[BraTSOSParameterNode] = []

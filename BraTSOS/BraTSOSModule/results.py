@@ -36,6 +36,19 @@ def warningsText(warnings: Sequence[str]) -> str:
     return f"<p><b>{escape(_('Check before use:'))}</b></p><ul>{items}</ul>"
 
 
+def qualityText(quality: Mapping[str, Mapping[str, float]] | None) -> str:
+    """Return what to expect of the segmentation's agreement with an expert, or nothing."""
+    if not quality:
+        return ""
+    rows = "".join(
+        f"<tr><td>{escape(REGION_TITLES.get(region, region))}</td><td align='right'>&nbsp;{values['dice']:.2f}</td>"
+        f"<td>&nbsp;({values['low']:.2f} – {values['high']:.2f})</td></tr>"
+        for region, values in quality.items()
+    )
+    title = escape(_("Expected agreement with an expert (Dice, with an interval)"))
+    return f"<p>{title}</p><table>{rows}</table>"
+
+
 def modelText(card: Mapping) -> str:
     """Return a model's card in a few lines, as a tooltip."""
     lines = "".join(f"<br/>{escape(line)}" for line in card_lines(card))

@@ -1,110 +1,78 @@
-"""Who does the computing: the logic asks a runner, so that it can be another process, or a fake in a test."""
+"""Who does the computing: the logic asks a runner for work, so that it can be another process, or a fake in a test."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+import shutil
+import sys
+from pathlib import Path
+from typing import Any, Protocol
 
-from slicer.i18n import tr as _
+import slicer
 
-import BraTSOSLib
-from BraTSOSLib.case import Case, Clinical
-from BraTSOSLib.errors import BraTSOSError, DependencyError
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from BraTSOSLib.survival import Prediction
-
-Progress = Callable[[str, float], None]
-Cancel = Callable[[], bool]
+from BraTSOSLib.jobs import ChildProcess, Job, Outcome
 
 
-class Runner(Protocol):
-    """What the logic needs to have computed.
+class Work(Protocol):
+    """A job that is under way; ``ChildProcess`` is one.
 
     Attributes
     ----------
-    warnings : sentences on the last segmentation: scans that look wrong, a fallback
+    stage, fraction : how far it is, after ``poll``
+    news : what it said of its parts since the list was last emptied
+    outcome : None as long as it runs
     """
 
-    warnings: tuple[str, ...]
+    stage: str
+    fraction: float
+    news: list[dict[str, Any]]
+    outcome: Outcome | None
 
-    def segment(
-        self,
-        case: Case,
-        *,
-        model: str | None = None,
-        progress: Progress | None = None,
-        cancel: Cancel | None = None,
-    ) -> np.ndarray:
-        """Return the label map uint8 (z, y, x), values 0, 1, 2, 4, on the case's grid; the bundled model where None."""
+    def poll(self) -> Outcome | None:
+        """Look how far it is; return the outcome, if there is one."""
 
-    def predict(
-        self, case: Case, labels: np.ndarray, clinical: Clinical, *, progress: Progress | None = None
-    ) -> Prediction:
-        """Return the survival prediction for a case with its label map."""
+    def cancel(self) -> None:
+        """Ask it to stop; it has within two seconds."""
+
+    def kill(self) -> None:
+        """End it at once."""
+
+    def discard(self) -> None:
+        """Delete the files that it left."""
 
 
-class InProcessRunner:
-    """Calls the library in Slicer's own process, which blocks the window while it computes.
+class Runner(Protocol):
+    """Starts work."""
 
-    Parameters
-    ----------
-    device : str
-        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    def start(self, job: Job) -> Work:
+        """Start a job and return at once."""
+
+
+class ChildRunner:
+    """Has the library work in a separate process of Slicer's Python, so that the window stays alive."""
+
+    def start(self, job: Job) -> Work:
+        """Start a job in a process of its own.
+
+        Raises
+        ------
+        InputError
+            If it cannot be started, for lack of disk space for example.
+        """
+        child = ChildProcess(job, python=pythonExecutable(), temporary=slicer.app.temporaryPath or None)
+        child.start()
+        return child
+
+
+def pythonExecutable() -> str:
+    """Return Slicer's Python interpreter; outside the application, this process's own.
+
+    Inside the application ``sys.executable`` may be the application itself.
     """
-
-    def __init__(self, device: str = "auto") -> None:
-        self.device = device
-        self.warnings: tuple[str, ...] = ()
-
-    def segment(
-        self,
-        case: Case,
-        *,
-        model: str | None = None,
-        progress: Progress | None = None,
-        cancel: Cancel | None = None,
-    ) -> np.ndarray:
-        from BraTSOSLib.segmentation import segment_case
-
-        with packagesPresent():
-            result = segment_case(case, model=model, device=self.device, progress=progress, cancel=cancel)
-        self.warnings = result.warnings
-        return result.labels
-
-    def predict(
-        self, case: Case, labels: np.ndarray, clinical: Clinical, *, progress: Progress | None = None
-    ) -> Prediction:
-        with packagesPresent():
-            features = BraTSOSLib.extract_features(case, labels, progress=progress)
-            return BraTSOSLib.predict_survival(
-                features,
-                age=clinical.age,
-                resection=clinical.resection,
-                mgmt=clinical.mgmt,
-                idh=clinical.idh,
-                kps=clinical.kps,
-            )
+    return shutil.which("PythonSlicer") or _besideApplication() or sys.executable
 
 
-@contextmanager
-def packagesPresent() -> Iterator[None]:
-    """Turn a missing Python package into one sentence that says how to install it in Slicer."""
-    try:
-        yield
-    except BraTSOSError:
-        raise
-    except ImportError as error:
-        package = (error.name or str(error)).split(".")[0]
-        if package == "torch":
-            advice = _("install the PyTorch extension with the Extensions Manager and PyTorch with its PyTorch Utils")
-        else:
-            advice = _('run slicer.util.pip_install("{package}") in the Python console').format(package=package)
-        raise DependencyError(
-            _("The Python package {package} is not installed in Slicer: {advice}, then try again.").format(
-                package=package, advice=advice
-            )
-        ) from error
+def _besideApplication() -> str | None:
+    name = "PythonSlicer.exe" if sys.platform == "win32" else "PythonSlicer"
+    home = getattr(slicer.app, "slicerHome", "")
+    path = Path(home, "bin", name)
+    return str(path) if home and path.is_file() else None

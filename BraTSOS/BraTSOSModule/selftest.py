@@ -8,18 +8,36 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleTest
 
 from BraTSOSLib.case import MODALITIES
 from BraTSOSLib.errors import InputError
+from BraTSOSLib.jobs import Job, Outcome
 
 
 class ThresholdRunner:
-    """Labels voxels by the brightness of T1ce; says what it was given."""
+    """Labels voxels by the brightness of T1ce at once, in this process; says what it was given."""
 
-    warnings = ()
+    def start(self, job: Job) -> ThresholdWork:
+        """Do the work."""
+        if job.task == "segment":
+            return ThresholdWork({"labels": self.segment(job.case)})
+        return ThresholdWork({"prediction": job})
 
-    def segment(self, case, *, model=None, progress=None, cancel=None):
+    @staticmethod
+    def segment(case) -> np.ndarray:
+        """Return the label map."""
         return np.select([case.volumes["t1ce"] > level for level in (90, 80, 70)], [4, 1, 2], 0).astype(np.uint8)
 
-    def predict(self, case, labels, clinical, *, progress=None):
-        return case, labels, clinical
+
+class ThresholdWork:
+    """Work that has been done already."""
+
+    stage, fraction = "", 1.0
+
+    def __init__(self, result: dict) -> None:
+        self.news: list[dict] = []
+        self.outcome = Outcome(result)
+
+    def poll(self) -> Outcome:
+        """Return the outcome."""
+        return self.outcome
 
 
 class SelfTest(ScriptedLoadableModuleTest):
@@ -45,10 +63,10 @@ class SelfTest(ScriptedLoadableModuleTest):
         volumes = self._volumes()
         logic = self.createLogic(ThresholdRunner())
         segmentation = logic.segment(*volumes)
-        case, labels, clinical = logic.predict(segmentation, age=60, resection="GTR")
-        np.testing.assert_array_equal(labels, ThresholdRunner().segment(case))
-        self.assertEqual(sorted(np.unique(labels)), [0, 1, 2, 4])
-        self.assertEqual(clinical.resection, "GTR")
+        job = logic.predict(segmentation, age=60, resection="GTR")
+        np.testing.assert_array_equal(job.labels, ThresholdRunner.segment(job.case))
+        self.assertEqual(sorted(np.unique(job.labels)), [0, 1, 2, 4])
+        self.assertEqual(job.options["clinical"]["resection"], "GTR")
         self.delayDisplay("The labels survive the round trip")
 
     def test_badInputLeavesTheSceneAlone(self) -> None:

@@ -1,12 +1,12 @@
-"""The panel: binds widgets to parameters, calls the logic, shows results and errors."""
+"""The panel: brings its sections together, has work done in the background, and shows results and errors."""
 
 from __future__ import annotations
 
 import logging
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 
 import qt
 import slicer
@@ -15,14 +15,21 @@ from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 
-from BraTSOSLib.case import MODALITIES
 from BraTSOSLib.errors import BraTSOSError
-from BraTSOSLib.models import segmentation_models
+from BraTSOSLib.jobs.log import anonymised
 
-from . import results
+from . import terminology
 from .logic import Logic
-from .parameters import AGE_NOT_SET, BraTSOSParameterNode
+from .parameters import BraTSOSParameterNode
 from .paths import resourcePath
+from .sections.cohort import CohortSection
+from .sections.features import FeaturesSection
+from .sections.inputs import InputsSection
+from .sections.progress import ProgressSection, showMessage
+from .sections.segmentation import SegmentationSection
+from .sections.setup import SetupSection
+from .sections.survival import SurvivalSection
+from .task import Task
 
 
 def moduleIcon() -> qt.QIcon:
@@ -35,8 +42,10 @@ class Panel(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def __init__(self, parent=None) -> None:
         self.logic: Logic | None = None
-        self._parameterNode: BraTSOSParameterNode | None = None
+        self.parameters: BraTSOSParameterNode | None = None
+        self.sections: list = []
         self._guiTag = None
+        self._updating = False
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
 
@@ -54,26 +63,29 @@ class Panel(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui = slicer.util.childWidgetVariables(panel)
         panel.setMRMLScene(slicer.mrmlScene)
         self.logic = self.createLogic()
+        terminology.load()
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
-        self.ui.modelSelector.connect("currentIndexChanged(int)", self.onModelSelected)
-        self.ui.ageSpinBox.connect("valueChanged(double)", self.onAgeEdited)
-        self.ui.segmentButton.connect("clicked(bool)", self.onSegment)
-        self.ui.predictButton.connect("clicked(bool)", self.onPredict)
-        self._listModels()
+        self.progress = ProgressSection(self)
+        self.cohort = CohortSection(self)
+        kinds = (InputsSection, SegmentationSection, SurvivalSection, FeaturesSection, SetupSection)
+        self.sections = [self.progress, self.cohort, *(kind(self) for kind in kinds)]
         self._bind(self.logic.getParameterNode())
 
     def enter(self) -> None:
         """Bind the widgets when the user opens the module; models may have been imported meanwhile."""
-        self._listModels()
+        self.enterSections()
         self._bind(self.logic.getParameterNode())
 
     def exit(self) -> None:
-        """Leave the parameter node alone while another module is open."""
+        """Leave the parameter node alone while another module is open; work goes on."""
         self._bind(None)
 
     def cleanup(self) -> None:
-        """Let go of the scene before the panel is destroyed."""
+        """End all work and let go of the scene before the panel is destroyed."""
+        if self.sections:
+            self.progress.abandon()
+            self.cohort.abandon()
         self._bind(None)
         self.removeObservers()
 
@@ -84,10 +96,12 @@ class Panel(ScriptedLoadableModuleWidget, VTKObservationMixin):
         super().onReload()
 
     def onSceneStartClose(self, caller=None, event=None) -> None:
-        """Unbind: the nodes are about to go."""
+        """Unbind: the nodes are about to go, and with them whatever is being computed for them."""
+        self.progress.abandon()
         self._bind(None)
         self.ui.resultTextBrowser.setHtml("")
-        self.ui.statusLabel.text = ""
+        for section in self.sections:
+            section.clear()
 
     def onSceneEndClose(self, caller=None, event=None) -> None:
         """Bind to the new scene if the user is looking at the panel."""
@@ -97,136 +111,85 @@ class Panel(ScriptedLoadableModuleWidget, VTKObservationMixin):
     # Parameters
 
     def _bind(self, parameterNode: BraTSOSParameterNode | None) -> None:
-        if self._parameterNode:
-            self._parameterNode.disconnectGui(self._guiTag)
-            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParametersModified)
-        self._parameterNode = parameterNode
+        if self.parameters:
+            self.parameters.disconnectGui(self._guiTag)
+            self.removeObserver(self.parameters, vtk.vtkCommand.ModifiedEvent, self.update)
+        self.parameters = parameterNode
         if parameterNode:
             self._guiTag = parameterNode.connectGui(self.ui)
-            self.addObserver(parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParametersModified)
-        self._onParametersModified()
+            self.addObserver(parameterNode, vtk.vtkCommand.ModifiedEvent, self.update)
+        self.update()
 
-    def onModelSelected(self, index: int) -> None:
-        """Keep the model's name, and show its card as the selector's tooltip."""
-        selector = self.ui.modelSelector
-        selector.toolTip = (selector.itemData(index, qt.Qt.ToolTipRole) if index >= 0 else None) or ""
-        if self._parameterNode and index >= 0:
-            self._parameterNode.model = selector.itemData(index)
+    def update(self, caller=None, event=None) -> None:
+        """Make all sections show the parameters and what can be done now."""
+        if self._updating:
+            return
+        self._updating = True
+        try:
+            for section in self.sections:
+                section.update()
+        finally:
+            self._updating = False
 
-    def _listModels(self) -> None:
-        """Fill the selector: the bundled model first, under an empty name, then the others under their own."""
-        selector = self.ui.modelSelector
-        blocked = selector.blockSignals(True)
-        selector.clear()
-        for place, card in enumerate(self._models()):
-            name, texts = card["name"], {"bundled": _("{name} (bundled)"), "imported": _("{name} (imported)")}
-            text = _("{name} (unusable)") if "problem" in card else texts[card["origin"]]
-            selector.addItem(text.format(name=name), "" if place == 0 else name)
-            selector.setItemData(place, results.modelText(card), qt.Qt.ToolTipRole)
-        selector.blockSignals(blocked)
-        self._showModel()
+    def enterSections(self) -> None:
+        """Have all sections look again at what may have changed elsewhere."""
+        for section in self.sections:
+            section.enter()
+        self.update()
 
-    def _models(self) -> list[dict]:
-        with self._errorsShown(_("Models")):
-            return segmentation_models()
-        return []
+    # Work
 
-    def _showModel(self) -> None:
-        """Select the parameter's model, listed as missing if it is not here: a scene may come from elsewhere."""
-        selector, name = self.ui.modelSelector, self._parameterNode.model if self._parameterNode else ""
-        place = selector.findData(name)
-        if place < 0:
-            shown = name or _("the bundled model")
-            selector.addItem(_("{name} (not on this computer)").format(name=shown), name)
-            place = selector.count - 1
-        if selector.currentIndex != place:
-            selector.setCurrentIndex(place)
+    @property
+    def busy(self) -> bool:
+        """Whether work for this panel is under way; a cohort runs beside it."""
+        return self.progress.busy
+
+    def run(self, title: str, start: Callable[[], Task], done: Callable[[Task], None]) -> None:
+        """Have work done in the background; ``done`` is called with the task when it has ended well."""
+        with self.errorsShown(title):
+            self.progress.follow(title, start(), done)
+
+    def onNews(self, news: list[dict]) -> None:
+        """Take what a task says of its parts; only a cohort's does."""
+
+    # Results and errors
+
+    def showResult(self, *parts: str) -> None:
+        """Show pieces of HTML below each other."""
+        self.ui.resultTextBrowser.setHtml("".join(parts))
+
+    def showTable(self, table) -> None:
+        """Bring a table to the front where there is a window to show it in."""
+        layouts = slicer.app.layoutManager() if hasattr(slicer.app, "layoutManager") else None
+        tables = getattr(slicer.modules, "tables", None)
+        if layouts is None or tables is None:
+            return
+        layouts.setLayout(tables.logic().GetLayoutWithTable(layouts.layout))
+        selection = slicer.app.applicationLogic().GetSelectionNode()
+        selection.SetActiveTableID(table.GetID())
+        slicer.app.applicationLogic().PropagateTableSelection()
+
+    def showError(self, task: str, error: Exception, log: str = "") -> None:
+        """Show one sentence for an error; the log, or where a surprise came from, is behind *Show Details…*."""
+        if isinstance(error, BraTSOSError):
+            text = str(error)
         else:
-            self.onModelSelected(place)
-
-    def onAgeEdited(self, years: float) -> None:
-        """Keep the age; not left to connectGui, which writes it back after each key and so loses the decimals."""
-        if self._parameterNode:
-            self._parameterNode.age = years
-
-    def _onParametersModified(self, caller=None, event=None) -> None:
-        if self._parameterNode and self.ui.ageSpinBox.value != self._parameterNode.age:
-            self.ui.ageSpinBox.value = self._parameterNode.age
-        if self._parameterNode and self.ui.modelSelector.currentData != self._parameterNode.model:
-            self._showModel()
-        self._updateButtons()
-
-    def _updateButtons(self) -> None:
-        parameters = self._parameterNode
-        missing = [m.upper() for m in MODALITIES if not (parameters and getattr(parameters, m))]
-        self.ui.segmentButton.enabled = not missing
-        self.ui.segmentButton.toolTip = (
-            _("Select the volumes: {missing}").format(missing=", ".join(missing))
-            if missing
-            else _("Segment the tumour into NCR/NET, ED and ET")
-        )
-        if not (parameters and parameters.segmentation):
-            lacking = _("Segment first, or select a segmentation")
-        elif parameters.age == AGE_NOT_SET:
-            lacking = _("Enter the patient's age")
-        else:
-            lacking = ""
-        self.ui.predictButton.enabled = not lacking
-        self.ui.predictButton.toolTip = lacking or _("Predict overall survival from the segmentation as it is now")
-
-    # Actions
-
-    def onSegment(self) -> None:
-        """Segment the selected volumes into a new node."""
-        parameters = self._parameterNode
-        with self._errorsShown(_("Segmentation")):
-            segmentation = self.logic.segment(
-                *self._selectedVolumes().values(), model=parameters.model or None, progress=self._showProgress
-            )
-            parameters.segmentation = segmentation
-            warnings = results.warningsText(self.logic.runner.warnings)
-            self.ui.resultTextBrowser.setHtml(warnings + self._volumesText(segmentation))
-
-    def onPredict(self) -> None:
-        """Predict from the segmentation as it is now: the user may have corrected it."""
-        parameters = self._parameterNode
-        segmentation = parameters.segmentation
-        with self._errorsShown(_("Prediction")):
-            prediction = self.logic.predict(
-                segmentation,
-                age=parameters.age if parameters.age != AGE_NOT_SET else None,
-                resection=parameters.resection.value,
-                volumes=self._selectedVolumes(),
-                progress=self._showProgress,
-            )
-            self.ui.resultTextBrowser.setHtml(results.predictionText(prediction) + self._volumesText(segmentation))
-
-    def _volumesText(self, segmentation) -> str:
-        volumes = self.logic.regionVolumes(segmentation, self._selectedVolumes())
-        return results.volumesText(segmentation.GetName(), volumes)
-
-    def _selectedVolumes(self) -> dict:
-        return {modality: getattr(self._parameterNode, modality) for modality in MODALITIES}
-
-    def _showProgress(self, stage: str, fraction: float) -> None:
-        self.ui.statusLabel.text = _("{stage}: {percent} %").format(stage=stage, percent=round(100 * fraction))
-        self.ui.statusLabel.repaint()  # processing events instead would let a second click in
+            logging.error("%s failed: %s", task, type(error).__name__)
+            reason = str(error) or type(error).__name__
+            text = _("{task} failed unexpectedly: {error}").format(task=task, error=reason)
+            lines = traceback.format_exception(type(error), error, error.__traceback__)
+            log = "\n".join(filter(None, [log, anonymised("".join(lines), self._names())]))
+        showMessage(text, task, log)
 
     @contextmanager
-    def _errorsShown(self, task: str) -> Iterator[None]:
-        """Show one sentence for whatever goes wrong in the block; details of surprises are one click away."""
-        self.ui.statusLabel.text = ""
+    def errorsShown(self, task: str, wait: bool = False) -> Iterator[None]:
+        """Show one sentence for whatever goes wrong in the block; ``wait`` shows that it takes a moment."""
         try:
-            with slicer.util.WaitCursor():
+            with slicer.util.WaitCursor() if wait else nullcontext():
                 yield
-        except BraTSOSError as error:
-            slicer.util.errorDisplay(str(error), windowTitle=task)
         except Exception as error:
-            logging.exception("%s failed", task)
-            slicer.util.errorDisplay(
-                _("{task} failed unexpectedly: {error}").format(task=task, error=str(error) or type(error).__name__),
-                windowTitle=task,
-                detailedText=traceback.format_exc(),
-            )
-        finally:
-            self.ui.statusLabel.text = ""
+            self.showError(task, error)
+
+    def _names(self) -> list[str]:
+        """What the user called the nodes: often a patient's name."""
+        return [node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLDisplayableNode")]

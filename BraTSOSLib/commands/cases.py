@@ -1,4 +1,4 @@
-"""Commands on one case: run, segment, features, predict, phantom and demo."""
+"""Commands on one case: run, segment, predict, phantom and demo."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..case import Case, Clinical, check_clinical, read_case, read_label_map
-from ..console import print_json, print_prediction, print_result, progress_bar
+from ..console import print_json, print_result, progress_bar
 from .options import (
     Age,
     CaseFolder,
@@ -25,6 +25,7 @@ from .options import (
     ScanFile,
     Seed,
 )
+from .predict import predict
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 def add_commands(app: typer.Typer) -> None:
     """Add the commands of this file to the application."""
-    for command in (run, segment, features, predict, phantom, demo):
+    for command in (run, segment, predict, phantom, demo):
         app.command()(command)
 
 
@@ -136,62 +137,6 @@ def _expected(result: SegmentationResult, region: str) -> str:
     if values is None:
         return ""
     return f"   expected Dice against an expert {values['dice']:.2f} ({values['low']:.2f} to {values['high']:.2f})"
-
-
-def features(
-    labels: Annotated[Path, typer.Option(help="Label map on the scans' grid.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Table to write, e.g. features.csv.")],
-    case: CaseFolder = None,
-    t1: ScanFile = None,
-    t1ce: ScanFile = None,
-    t2: ScanFile = None,
-    flair: ScanFile = None,
-    resample: Resample = False,
-    engine: Annotated[str, typer.Option(help="auto, pyradiomics or bratsos.")] = "auto",
-    as_json: Json = False,
-) -> None:
-    """Extract radiomic features of a segmented case."""
-    from ..atomic import atomic_file
-    from ..radiomics import extract_features
-
-    scans = read_case(case, t1=t1, t1ce=t1ce, t2=t2, flair=flair, resample=resample)
-    label_map = read_label_map(labels, scans.geometry)
-    with atomic_file(output) as unfinished:
-        with progress_bar(as_json) as progress:
-            table = extract_features(scans, label_map, engine=engine, progress=progress)
-        table.to_csv(unfinished, index=False, lineterminator="\n")
-    if as_json:
-        print_json(dict(zip(table["feature"], table["value"], strict=True)))
-        return
-    print(f"{len(table)} features: {output}")
-
-
-def predict(
-    table: Annotated[Path, typer.Argument(help="features.csv, with the columns feature and value.")],
-    age: Age = None,
-    resection: Resection = "unknown",
-    mgmt: Mgmt = None,
-    idh: Idh = None,
-    kps: Kps = None,
-    as_json: Json = False,
-) -> None:
-    """Predict survival from a feature table."""
-    from ..feature_table import read_feature_table
-    from ..survival import predict_survival
-
-    clinical = check_clinical(Clinical(age, resection, mgmt, idh, kps))
-    prediction = predict_survival(
-        read_feature_table(table),
-        clinical.age,
-        clinical.resection,
-        mgmt=clinical.mgmt,
-        idh=clinical.idh,
-        kps=clinical.kps,
-    )
-    if as_json:
-        print_json(prediction.to_dict())
-    else:
-        print_prediction(prediction)
 
 
 def phantom(

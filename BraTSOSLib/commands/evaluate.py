@@ -84,6 +84,55 @@ def evaluate_segmentation(
             print(f"Written: {path}")
 
 
+@evaluate_app.command("survival")
+def evaluate_survival(
+    predictions: Annotated[Path, typer.Argument(help="Table as predict --table writes it: .csv, .csv.gz, .parquet.")],
+    truth: Annotated[Path, typer.Argument(help="Table with the columns case, days and event (1 died, 0 censored).")],
+    baseline: Annotated[
+        Path | None, typer.Option(help="Other predictions to compare with on the same patients.")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write one row for each metric to this file.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page with the figures.")] = None,
+    resamples: Annotated[int, typer.Option(help="Bootstrap samples of the patients.")] = 1000,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Judge survival predictions: every metric with its 95 % bootstrap interval, censored patients respected.
+
+    Categories are short (fewer than 300 days), medium (300 to 450) and long (more than 450).
+    """
+    from ..survival.table_evaluation import evaluate_table
+
+    if csv is not None and html is not None and csv.resolve() == html.resolve():
+        raise InputError(f"{csv} is given for both --csv and --html: give two files.")
+    taken = {path.resolve() for path in (predictions, truth, baseline) if path is not None}
+    for path in (csv, html):
+        if path is not None and path.resolve() in taken:
+            raise InputError(f"{path} is one of the tables to be judged: write to another file.")
+    with ExitStack() as files:
+        table_file = files.enter_context(atomic_file(csv)) if csv is not None else None
+        page_file = files.enter_context(atomic_file(html)) if html is not None else None
+        with progress_bar(quiet=as_json) as progress:
+            evaluation = evaluate_table(
+                predictions, truth, baseline=baseline, resamples=resamples, seed=seed, progress=progress
+            )
+        if table_file is not None:
+            evaluation.metrics.to_csv(table_file, index=False, float_format="%.8g", lineterminator="\n")
+        if page_file is not None:
+            from ..survival.table_evaluation.page import write_page
+
+            write_page(page_file, evaluation)
+    if as_json:
+        print_json(evaluation.to_dict())
+        return
+    from .survival_scores import print_evaluation
+
+    print_evaluation(evaluation)
+    for path in (csv, html):
+        if path is not None:
+            print(f"Written: {path}")
+
+
 def _nested(table: pd.DataFrame, first: str) -> dict[str, Any]:
     """Case to region to scores."""
     result: dict[str, Any] = {}

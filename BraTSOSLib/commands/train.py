@@ -142,18 +142,65 @@ def _lines(seconds: float = 60.0) -> Callable[[str, float], None]:
 
 @train_app.command("survival")
 def train_survival_model(
-    table: Annotated[Path, typer.Option(help="Table of patients with survival, age, resection and region volumes.")],
+    table: Annotated[Path, typer.Option(help="Table of patients with survival, age, resection and features.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder for weights and model card.")] = None,
+    method: Annotated[
+        str, typer.Option(help="student (BraTSOS's own), or a published one: distilled-mlp, forest.")
+    ] = "student",
     cross_validate: Annotated[
-        bool, typer.Option("--cross-validate", help="Print accuracy, MSE, Spearman and C-index on unseen folds.")
+        bool, typer.Option("--cross-validate", help="Print accuracy, MSE, Spearman and C-index on unseen patients.")
     ] = False,
+    ranking: Annotated[
+        Path | None, typer.Option(help="Write every feature's concordance index to this CSV file.")
+    ] = None,
+    resection: Annotated[
+        str | None, typer.Option(help="Published methods: only patients with this extent, e.g. GTR.")
+    ] = None,
+    splits: Annotated[int, typer.Option(help="Published methods: 80:20 splits of the cross-validation.")] = 50,
+    features: Annotated[
+        int | None, typer.Option(help="Features to choose: 1 by concordance, 32 by the forest's importance.")
+    ] = None,
+    transferable: Annotated[
+        str | None,
+        typer.Option(help="distilled-mlp: features that the student may use, e.g. '*_VoxelVolume'; none for no one."),
+    ] = None,
+    distillation: Annotated[
+        str, typer.Option(help="distilled-mlp: paper (teacher's weights), hinton (softened outputs), both, alone.")
+    ] = "paper",
+    temperature: Annotated[float, typer.Option(help="distilled-mlp: of the softened outputs.")] = 2.0,
+    loss_weights: Annotated[
+        str | None,
+        typer.Option(help="distilled-mlp: hard,days,soft,imitation of the student's loss, e.g. 0.5,1,0.5,0."),
+    ] = None,
+    epochs: Annotated[int, typer.Option(help="distilled-mlp: epochs of each network.")] = 100,
+    batch_size: Annotated[int, typer.Option(help="distilled-mlp: patients a step.")] = 4,
+    clinical: Annotated[
+        bool, typer.Option("--clinical", help="forest: let age and resection compete with the features.")
+    ] = False,
+    on_bad_value: Annotated[
+        str, typer.Option(help="Published methods: stop at a value that cannot be used, or skip it.")
+    ] = "stop",
     seed: Seed = 0,
 ) -> None:
-    """Train the survival model, or cross-validate it beside the age + resection baseline."""
+    """Train a survival model on a table, or evaluate it beside age + resection (docs/survival-results.md)."""
+    given = dict(locals())
+    if output is None and not cross_validate and ranking is None:
+        raise InputError("Nothing to do: give --output FOLDER to train, --cross-validate to evaluate, or both.")
+    from . import published
+
+    published.refuse_foreign_options(given)
+    if method != "student":
+        published.run(given)
+        return
+    if ranking is not None:
+        published.write_ranking(table, ranking, on_bad_value)
+    if output is not None or cross_validate:
+        _train_student(table, output, cross_validate, seed)
+
+
+def _train_student(table: Path, output: Path | None, cross_validate: bool, seed: int) -> None:
     from ..survival import training
 
-    if output is None and not cross_validate:
-        raise InputError("Nothing to do: give --output FOLDER to train, --cross-validate to evaluate, or both.")
     comparison = None
     if cross_validate:
         with progress_bar() as progress:

@@ -23,6 +23,11 @@ def _largest_squared(points: np.ndarray) -> float:
     return float(pdist(points, "sqeuclidean").max()) if len(points) > 1 else 0.0
 
 
+def largest_distance(points: np.ndarray, spacing: np.ndarray) -> float:
+    """Return the largest distance in mm between any two of ``points`` (n, dimensions), given in half voxels."""
+    return _largest_squared(_row_ends(points) / 2 * spacing) ** 0.5
+
+
 def maximum_diameter(vertices: np.ndarray, spacing: np.ndarray) -> float:
     """Return the largest distance between any two vertices in mm.
 

@@ -4,59 +4,35 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import numpy as np
+from ..errors import InputError
+from .job import Job, Task
+from .own_engine import OwnEngine
 
-from ..errors import DependencyError, InputError
-from .settings import Settings
+__all__ = ["ENGINES", "Engine", "OwnEngine", "choose_engine"]
 
 ENGINES = ("auto", "bratsos", "pyradiomics")
 
 
 class Engine(Protocol):
-    """Computes the features of one region with at least one voxel, given in its bounding box.
+    """Computes features.
 
-    Spacing is in mm; all axes are (z, y, x).
+    Attributes
+    ----------
+    name, version : str
+    parallel : bool
+        Whether its tasks may run side by side in threads.
     """
 
     name: str
     version: str
+    parallel: bool
 
-    def shape(self, mask: np.ndarray, spacing: tuple[float, float, float]) -> dict[str, float]:
-        """Return the shape features of ``mask`` (bool) by name."""
-
-    def firstorder(
-        self, image: np.ndarray, mask: np.ndarray, spacing: tuple[float, float, float], settings: Settings
-    ) -> dict[str, float]:
-        """Return the first-order features of ``image`` inside ``mask`` (bool, same shape) by name."""
-
-
-class OwnEngine:
-    """The library's own code; needs numpy and scipy."""
-
-    name = "bratsos"
-
-    def __init__(self) -> None:
-        from .. import __version__
-
-        self.version = __version__
-
-    def shape(self, mask: np.ndarray, spacing: tuple[float, float, float]) -> dict[str, float]:
-        """Return the shape features of ``mask`` (bool) by name."""
-        from .shape import SHAPE, Shape
-
-        return SHAPE.compute(Shape(mask, spacing))
-
-    def firstorder(
-        self, image: np.ndarray, mask: np.ndarray, spacing: tuple[float, float, float], settings: Settings
-    ) -> dict[str, float]:
-        """Return the first-order features of ``image`` inside ``mask`` (bool, same shape) by name."""
-        from .firstorder import FIRSTORDER, Intensities
-
-        return FIRSTORDER.compute(Intensities(image[mask], float(np.prod(spacing)), settings))
+    def tasks(self, job: Job) -> list[Task]:
+        """Return the work that fills ``job.values``."""
 
 
 def choose_engine(name: str = "auto") -> Engine:
-    """Return the engine called ``name``; ``"auto"`` is pyradiomics where it can be imported, else the own code.
+    """Return the engine called ``name``; ``"auto"`` is the library's own, which is complete and the faster one.
 
     Raises
     ------
@@ -67,13 +43,8 @@ def choose_engine(name: str = "auto") -> Engine:
     """
     if name not in ENGINES:
         raise InputError(f"Unknown radiomics engine {name!r}; choose from {', '.join(ENGINES)}.")
-    if name == "bratsos":
+    if name != "pyradiomics":
         return OwnEngine()
     from .pyradiomics_engine import PyradiomicsEngine
 
-    try:
-        return PyradiomicsEngine()
-    except DependencyError:
-        if name == "pyradiomics":
-            raise
-        return OwnEngine()
+    return PyradiomicsEngine()

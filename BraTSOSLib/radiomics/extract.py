@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..case import MODALITIES, Case
+from ..case import Case
 from ..errors import InputError
-from ..labels import REGIONS, canonical_labels, region_mask
+from ..labels import canonical_labels
 from .box import bounding_box
+from .columns import DIAGNOSTICS, LABEL_COMBINATIONS, Key, Layout, column_name, table_keys
 from .engines import Engine, choose_engine
-from .names import FEATURES, FeatureName
+from .job import Job
+from .names import ORIGINAL, SHAPE_CLASSES
+from .presets import Preset, find_preset
 from .settings import Settings
+from .volume import Box, Volume, case_volume
+from .work import Cancel, Progress, run_tasks
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_DEFAULT = Settings()
-_MAXIMUM_BINS = 10_000_000
-
-# What can be said about a region without voxels; every other feature of it is NaN.
-_EMPTY = {"VoxelVolume": 0.0, "MeshVolume": 0.0}
 
 
 def extract_features(
@@ -31,42 +31,57 @@ def extract_features(
     labels: np.ndarray,
     *,
     engine: str = "auto",
-    regions: Sequence[str] = tuple(REGIONS),
-    settings: Settings = _DEFAULT,
-    progress: Callable[[str, float], None] | None = None,
+    preset: str | Preset | None = None,
+    regions: Sequence[str] | None = None,
+    settings: Settings | None = None,
+    diagnostics: bool | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
 ) -> pd.DataFrame:
     """Extract radiomic features, named and defined as in pyradiomics.
 
     Parameters
     ----------
     case : Case
-        Volumes (z, y, x). Intensities are used as they are.
+        Volumes (z, y, x). Intensities are used as they are unless ``settings`` say otherwise.
     labels : (z, y, x) integer
         Label map on the case's grid, values 0/1/2/4 (3 is read as 4).
     engine : {"auto", "bratsos", "pyradiomics"}
-        Which code computes: pyradiomics, the library's own, or (``"auto"``) pyradiomics where it can be imported and
-        the own code where it cannot. The two agree to 1e-10 relative.
-    regions : sequence of str
-        Keys of ``labels.REGIONS``.
-    settings : Settings
-        Bin width, voxel array shift, feature classes.
+        Which code computes: the library's own (also ``"auto"``), or pyradiomics with the same settings.
+    preset : str or Preset, optional
+        A named set of features, see ``presets.PRESETS``; by default shape and first order.
+    regions : sequence of str, optional
+        Keys of ``columns.LABEL_COMBINATIONS``; by default the preset's.
+    settings : Settings, optional
+        Instead of the preset's.
+    diagnostics : bool, optional
+        Also give pyradiomics' diagnostics of each modality and region (as text or numbers); by default as the preset
+        and ``settings.additional_info`` say.
+    workers : int, optional
+        Threads; by default one for each modality, but no more than there are processors.
     progress : callable, optional
-        Called as ``progress(message, fraction)``.
+        Called as ``progress(message, fraction)``, from the calling thread.
+    cancel : callable, optional
+        Asked again and again; when it returns True the extraction stops.
 
     Returns
     -------
     pandas.DataFrame
-        Columns ``feature`` (see ``names.py``) and ``value`` (float), one row a feature, the same rows for every case:
-        features that are undefined are NaN; an empty region has volume 0 and NaN otherwise. ``attrs`` holds
-        ``engine``, ``engine_version``, ``settings`` and ``notes`` (region to the reason why values are missing).
+        Columns ``feature`` (see ``names.py``) and ``value``, one row a feature, the same rows for every case: features
+        that are undefined are NaN; an empty region has volume 0 and NaN otherwise. ``value`` is float unless there are
+        diagnostics. ``attrs`` holds ``engine``, ``engine_version``, ``preset``, ``settings`` and ``notes`` (where
+        values are missing, why).
 
     Raises
     ------
     InputError
-        If the label map is not on the case's grid, its values or a region are unknown, or intensities inside a region
-        are not finite or need too many bins.
+        If the label map is not on the case's grid, its values, a region or the preset are unknown, or intensities
+        inside a region are not finite or need too many grey levels.
     DependencyError
-        If ``engine="pyradiomics"`` and it cannot be imported.
+        If ``engine="pyradiomics"`` and it cannot be imported, or wavelets are wanted without PyWavelets.
+    Cancelled
+        If ``cancel`` returned True.
 
     Examples
     --------
@@ -76,75 +91,31 @@ def extract_features(
     >>> len(table)  # 14 shape + 4 x 18 first-order
     86
     """
-    import pandas as pd
-
-    modalities = tuple(modality for modality in MODALITIES if modality in case.volumes)
-    labels = np.asarray(labels)
-    _check_grid(case, labels, modalities)
-    unknown = [region for region in regions if region not in REGIONS]
-    if unknown:
-        raise InputError(f"Unknown region {unknown[0]!r}; choose from {', '.join(REGIONS)}.")
-    chosen = choose_engine(engine)
-    spacing = case.geometry.spacing[2], case.geometry.spacing[1], case.geometry.spacing[0]
-
-    # Time and memory follow the tumour's size, not the volume's: from here on only its bounding box is looked at.
-    tumour = bounding_box(labels != 0)
-    tumour_labels = canonical_labels(labels[tumour], "The label map")
-    values: dict[str, float] = {}
-    notes: dict[str, str] = {}
-    for done, region in enumerate(regions):
-        if progress:
-            progress(f"Measuring {region}", done / len(regions))
-        mask = region_mask(tumour_labels, region)
-        count = int(np.count_nonzero(mask))
-        if count == 0:
-            notes[region] = "The region is empty: its volumes are 0, its other features undefined."
-        elif count == 1:
-            notes[region] = "The region is a single voxel: its axis ratios are undefined."
-        box = bounding_box(mask)
-        images = {modality: case.volumes[modality][tumour][box] for modality in modalities}
-        values.update(_region_features(chosen, region, images, mask[box], spacing, settings))
-    if progress:
-        progress("Features measured", 1.0)
-
-    table = pd.DataFrame({"feature": list(values), "value": np.array(list(values.values()), dtype=float)})
-    table.attrs.update(engine=chosen.name, engine_version=chosen.version, settings=settings.to_dict(), notes=notes)
-    return table
+    chosen = find_preset(preset or "default") if isinstance(preset, str | None) else preset
+    settings = settings or chosen.settings
+    layout = _layout(chosen.layout, case, regions, settings, diagnostics)
+    _check(case, labels := np.asarray(labels), layout)
+    computing = choose_engine(engine)
+    job, empty = _job(case, labels, layout, settings)
+    run_tasks(computing.tasks(job), workers if computing.parallel else 1, progress, cancel)
+    return _table(job, empty, layout, case, computing, chosen.name)
 
 
-def _region_features(
-    engine: Engine,
-    region: str,
-    images: dict[str, np.ndarray],
-    mask: np.ndarray,
-    spacing: tuple[float, float, float],
-    settings: Settings,
-) -> dict[str, float]:
-    """Return one region's features by full name; ``images`` and ``mask`` are cropped to its bounding box."""
-    empty = mask.size == 0
-    result: dict[str, float] = {}
-    if "shape" in settings.classes:
-        result.update(_named(region, "shape", None, _EMPTY if empty else engine.shape(mask, spacing)))
-    if "firstorder" in settings.classes:
-        for modality, image in images.items():
-            found: dict[str, float] = {}
-            if not empty:
-                _check_intensities(image[mask], region, modality, settings)
-                found = engine.firstorder(image, mask, spacing, settings)
-            result.update(_named(region, "firstorder", modality, found))
-    return result
+def _layout(
+    layout: Layout, case: Case, regions: Sequence[str] | None, settings: Settings, diagnostics: bool | None
+) -> Layout:
+    if diagnostics is None:
+        diagnostics = layout.diagnostics or settings.additional_info
+    return replace(
+        layout,
+        modalities=tuple(modality for modality in layout.modalities if modality in case.volumes),
+        regions=layout.regions if regions is None else tuple(regions),
+        diagnostics=diagnostics,
+    )
 
 
-def _named(region: str, feature_class: str, modality: str | None, found: dict[str, float]) -> dict[str, float]:
-    """Return all features of a class by full name, NaN where ``found`` (by short name) has none."""
-    return {
-        str(FeatureName(region, feature_class, feature, modality)): found.get(feature, math.nan)
-        for feature in FEATURES[feature_class]
-    }
-
-
-def _check_grid(case: Case, labels: np.ndarray, modalities: Sequence[str]) -> None:
-    for modality in modalities:
+def _check(case: Case, labels: np.ndarray, layout: Layout) -> None:
+    for modality in layout.modalities:
         shape = case.volumes[modality].shape
         if labels.ndim != 3 or labels.shape != shape:
             raise InputError(
@@ -155,14 +126,71 @@ def _check_grid(case: Case, labels: np.ndarray, modalities: Sequence[str]) -> No
         raise InputError(
             f"{case.name} has the voxel spacing {case.geometry.spacing}; expected three positive lengths in mm."
         )
+    unknown = [region for region in layout.regions if region not in LABEL_COMBINATIONS]
+    if unknown:
+        raise InputError(f"Unknown region {unknown[0]!r}; choose from {', '.join(LABEL_COMBINATIONS)}.")
 
 
-def _check_intensities(values: np.ndarray, region: str, modality: str, settings: Settings) -> None:
-    minimum, maximum = float(values.min()), float(values.max())
-    if not (math.isfinite(minimum) and math.isfinite(maximum)):
-        raise InputError(f"{modality} holds NaN or infinite intensities inside {region}: replace them first.")
-    if (maximum - minimum) / settings.bin_width > _MAXIMUM_BINS:
-        raise InputError(
-            f"{modality} spans {maximum - minimum:g} intensity units inside {region}, more than {_MAXIMUM_BINS:,} bins "
-            f"of bin_width {settings.bin_width:g}: choose a larger bin_width or rescale the scan."
-        )
+def _job(case: Case, labels: np.ndarray, layout: Layout, settings: Settings) -> tuple[Job, list[str]]:
+    """Return what there is to measure, and the regions that are empty."""
+    # Time and memory follow the tumour's size, not the volume's: from here on only its bounding box is looked at.
+    found = bounding_box(labels != 0)
+    box: Box = (found[0], found[1], found[2])
+    inside = canonical_labels(labels[box], "The label map")
+    masks = {region: np.isin(inside, LABEL_COMBINATIONS[region]) for region in layout.regions}
+    empty = [region for region, mask in masks.items() if not mask.any()]
+    shape_once = not (layout.shape_per_modality or settings.resegment_shape)
+    volumes: dict[str, Volume] = {}
+    wanted = not shape_once or layout.diagnostics or any(name not in SHAPE_CLASSES for name in settings.classes)
+    if wanted and len(empty) < len(masks):
+        volumes = {modality: case_volume(case, modality, box) for modality in layout.modalities}
+    filled = {region: mask for region, mask in masks.items() if region not in empty}
+    return Job(volumes, case.geometry, box, filled, settings, shape_once, layout.diagnostics), empty
+
+
+def _table(job: Job, empty: Sequence[str], layout: Layout, case: Case, engine: Engine, preset: str) -> pd.DataFrame:
+    import pandas as pd
+
+    from .diagnostics import general
+
+    values: dict[Key, Any] = dict(job.values)
+    notes: dict[str, str] = {}
+    for region in layout.regions:
+        if region in empty:
+            notes[region] = "The region is empty: its volumes are 0, its other features undefined."
+        elif np.count_nonzero(job.masks[region]) == 1:
+            notes[region] = "The region is a single voxel: its axis ratios and textures are undefined."
+    common: Mapping[str, Any] = (
+        general(job.settings, f"{_TITLES[engine.name]} {engine.version}") if layout.diagnostics else {}
+    )
+    keys = table_keys(layout, job.settings)
+    names, column = [], []
+    if layout.with_name:
+        names.append("case")
+        column.append(case.name)
+    for key in keys:
+        names.append(column_name(key, layout))
+        column.append(values.get(key, _undefined(key, empty, common)))
+    if not (layout.with_name or layout.diagnostics):
+        column = np.array(column, dtype=float)  # type: ignore[assignment]
+    table = pd.DataFrame({"feature": names, "value": column})
+    table.attrs.update(
+        engine=engine.name,
+        engine_version=engine.version,
+        preset=preset,
+        settings=job.settings.to_dict(),
+        notes={**notes, **job.notes},
+    )
+    return table
+
+
+_TITLES = {"bratsos": "BraTSOS", "pyradiomics": "pyradiomics"}
+
+
+def _undefined(key: Key, empty: Sequence[str], common: Mapping[str, Any]) -> Any:
+    """Return what stands where nothing was measured."""
+    if key.image == DIAGNOSTICS:
+        return common.get(f"{key.feature_class}_{key.feature}", math.nan)
+    # What can be said about a region without voxels.
+    nothing = key.region in empty and (key.image, key.feature_class) == (ORIGINAL, "shape")
+    return 0.0 if nothing and key.feature in ("VoxelVolume", "MeshVolume") else math.nan

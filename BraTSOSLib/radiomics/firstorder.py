@@ -11,6 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
+from .discretisation import Discretised, discretise
 from .registry import Registry
 from .settings import Settings
 
@@ -28,14 +29,19 @@ class Intensities:
     voxel_volume : float
         Volume of a voxel in mm³.
     settings : Settings
-        Bin width and voxel array shift.
+        Bins and voxel array shift.
+    discretised : Discretised, optional
+        The grey levels of ``values``, where they are known already.
     """
 
-    def __init__(self, values: np.ndarray, voxel_volume: float, settings: Settings) -> None:
+    def __init__(
+        self, values: np.ndarray, voxel_volume: float, settings: Settings, discretised: Discretised | None = None
+    ) -> None:
         self.raw = values
         self.values = values.astype(float)
         self.voxel_volume = voxel_volume
         self.settings = settings
+        self._discretised = discretised
 
     @cached_property
     def deviations(self) -> np.ndarray:
@@ -55,16 +61,9 @@ class Intensities:
 
     @cached_property
     def probabilities(self) -> np.ndarray:
-        """Shares p_i of the occupied bins of the histogram, (bins,).
-
-        Bins are half-open and aligned to multiples of the bin width. They are found in the scan's own number type,
-        because pyradiomics does so and a value at an edge must fall on the same side.
-        """
-        width = self.settings.bin_width
-        minimum, maximum = self.raw.min(), self.raw.max()
-        edges = np.arange(minimum - (minimum % width), maximum + 2 * width, width)
-        counts = np.bincount(np.digitize(self.raw, edges))
-        return counts[counts > 0] / len(self.raw)
+        """Shares p_i of the occupied bins of the histogram, (bins,)."""
+        found = self._discretised or discretise(self.raw, self.settings)
+        return found.counts / len(self.raw)
 
     def moment(self, order: int) -> float:
         """Return the central moment of ``order``."""
@@ -160,16 +159,18 @@ def _robust_mean_absolute_deviation(region: Intensities) -> float:
 
 @FIRSTORDER.feature("Variance", ibsi="ECT3", formula="μ2")
 def _variance(region: Intensities) -> float:
-    return np.std(region.values) ** 2
+    deviation = np.std(region.values)
+    return deviation * deviation
 
 
 @FIRSTORDER.feature("Skewness", ibsi="KE2A", formula="μ3 / μ2^(3/2); 0 if all X are equal")
 def _skewness(region: Intensities) -> float:
     variance = region.moment(2)
-    return region.moment(3) / variance**1.5 if variance > 0 else 0.0
+    # As an array: numpy's power of arrays may round other than that of single numbers.
+    return (region.moment(3) / np.array([variance]) ** 1.5)[0] if variance > 0 else 0.0
 
 
 @FIRSTORDER.feature("Kurtosis", ibsi=None, formula="μ4 / μ2², 3 more than IBSI's excess (IPH6); 0 if all X are equal")
 def _kurtosis(region: Intensities) -> float:
     variance = region.moment(2)
-    return region.moment(4) / variance**2.0 if variance > 0 else 0.0
+    return region.moment(4) / (variance * variance) if variance > 0 else 0.0

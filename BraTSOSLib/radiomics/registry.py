@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -49,6 +49,7 @@ class Registry(Generic[Region]):
 
         return register
 
-    def compute(self, region: Region) -> dict[str, float]:
-        """Return every feature of ``region``, sorted by name as pyradiomics lists them."""
-        return {name: float(self.features[name].compute(region)) for name in sorted(self.features)}
+    def compute(self, region: Region, names: Iterable[str] | None = None) -> dict[str, float]:
+        """Return every feature of ``region``, or those of ``names``, sorted by name as pyradiomics lists them."""
+        wanted = self.features if names is None else names
+        return {name: float(self.features[name].compute(region)) for name in sorted(wanted)}

@@ -56,20 +56,25 @@ class Shape:
     @cached_property
     def eigenvalues(self) -> np.ndarray:
         """Eigenvalues of the covariance of the voxel centres, ascending, in mm²."""
-        positions = self.voxels * self.spacing
-        positions -= positions.mean(axis=0)
-        positions /= np.sqrt(len(positions))
-        # The general solver on a product with a copy: what pyradiomics does, hence the same rounding.
-        values = np.real(np.linalg.eigvals(np.dot(positions.T.copy(), positions)))
-        values[(values < 0) & (values > -_EIGENVALUE_TOLERANCE)] = 0
-        return np.sort(values)
+        return covariance_eigenvalues(self.voxels * self.spacing)
 
 
-def _axis_length(eigenvalue: float) -> float:
+def covariance_eigenvalues(positions: np.ndarray) -> np.ndarray:
+    """Return the eigenvalues of the covariance of ``positions`` (N, dimensions) in mm, ascending, in mm²."""
+    positions = positions - positions.mean(axis=0)
+    positions /= np.sqrt(len(positions))
+    # The general solver on a product with a copy: what pyradiomics does, hence the same rounding.
+    values = np.real(np.linalg.eigvals(np.dot(positions.T.copy(), positions)))
+    values[(values < 0) & (values > -_EIGENVALUE_TOLERANCE)] = 0
+    return np.sort(values)
+
+
+def axis_length(eigenvalue: float) -> float:
+    """Return the length 4 √λ of a principal axis in mm; NaN for a negative eigenvalue."""
     return 4 * np.sqrt(eigenvalue) if eigenvalue >= 0 else np.nan
 
 
-def _axis_ratio(smaller: float, larger: float) -> float:
+def axis_ratio(smaller: float, larger: float) -> float:
     """Return the square root of the ratio; NaN for a single voxel, whose eigenvalues are all zero."""
     return np.sqrt(smaller / larger) if smaller >= 0 and larger > 0 else np.nan
 
@@ -124,25 +129,25 @@ def _maximum_2d_diameter_row(region: Shape) -> float:
 
 
 @SHAPE.feature("MajorAxisLength", ibsi="TDIC", formula="4 √λ1")
-def _major_axis_length(region: Shape) -> float:
-    return _axis_length(region.eigenvalues[2])
+def _majoraxis_length(region: Shape) -> float:
+    return axis_length(region.eigenvalues[2])
 
 
 @SHAPE.feature("MinorAxisLength", ibsi="P9VJ", formula="4 √λ2")
-def _minor_axis_length(region: Shape) -> float:
-    return _axis_length(region.eigenvalues[1])
+def _minoraxis_length(region: Shape) -> float:
+    return axis_length(region.eigenvalues[1])
 
 
 @SHAPE.feature("LeastAxisLength", ibsi="7J51", formula="4 √λ3")
-def _least_axis_length(region: Shape) -> float:
-    return _axis_length(region.eigenvalues[0])
+def _leastaxis_length(region: Shape) -> float:
+    return axis_length(region.eigenvalues[0])
 
 
 @SHAPE.feature("Elongation", ibsi="Q3CK", formula="√(λ2 / λ1)")
 def _elongation(region: Shape) -> float:
-    return _axis_ratio(region.eigenvalues[1], region.eigenvalues[2])
+    return axis_ratio(region.eigenvalues[1], region.eigenvalues[2])
 
 
 @SHAPE.feature("Flatness", ibsi="N17B", formula="√(λ3 / λ1)")
 def _flatness(region: Shape) -> float:
-    return _axis_ratio(region.eigenvalues[0], region.eigenvalues[2])
+    return axis_ratio(region.eigenvalues[0], region.eigenvalues[2])

@@ -19,7 +19,9 @@ _RESECTION_WORDS = {
     "biopsy": "biopsy only",
     "unknown": "not known",
 }
-_INPUT_NAMES = {"age": "Age", "resection": "Resection", "mgmt": "MGMT promoter", "idh": "IDH", "kps": "Karnofsky score"}
+INPUT_TITLES = {"age": "Age", "resection": "Resection", "mgmt": "MGMT promoter", "idh": "IDH", "kps": "Karnofsky score"}
+_NEEDED = "the model uses it: without it the estimate is less certain"
+_ONLY_EXCLUDES = "a known mutation rules the estimate out; otherwise not used"
 _COMPARED = "compared with the training patients, not used"
 _VOLUME_FEATURE = "_original_shape_VoxelVolume"
 _PLAUSIBLE_BRAIN = (800.0, 2200.0)
@@ -79,38 +81,44 @@ def result_view(prediction: Any) -> dict[str, Any]:
         "category": category,
         "definition": DEFINITIONS[category],
         "months": MONTHS[category],
-        "bars": [],
+        "chance": "",
+        "own_doubt": "",
         "days": None,
         "notes": [],
     }
     if prediction.probabilities:
         shares = percentages({name: float(prediction.probabilities[name]) for name in CATEGORIES})
         likeliest = max(CATEGORIES, key=lambda name: prediction.probabilities[name])
-        view["bars"] = [
-            {
-                "name": name,
-                "definition": DEFINITIONS[name],
-                "months": MONTHS[name],
-                "percent": shares[name],
-                "chosen": name == category,
-            }
-            for name in CATEGORIES
-        ]
         view["own_doubt"] = (
             f"By the model’s own count, {100 - shares[category]} of 100 patients with these inputs would not be "
             f"in the category “{category}”."
         )
         if likeliest != category:
             view["notes"].append(f"The category given is not the one with the highest probability (“{likeliest}”).")
+        view["chance"] = f"the most probable of three: {shares[category]} %" if likeliest == category else ""
     if prediction.days is not None and math.isfinite(prediction.days):
         days = float(prediction.days)
-        view["days"] = {"days": f"{days:,.0f}", "months": f"{days / DAYS_PER_MONTH:.0f}"}
+        view["days"] = {"days": f"{days:,.0f}", "months": f"{days / DAYS_PER_MONTH:.0f}", "interval": None}
+        if prediction.days_low is not None and prediction.days_high is not None:
+            low, high = float(prediction.days_low), float(prediction.days_high)
+            view["days"]["interval"] = f"{low:,.0f} to {high:,.0f} days"
+            view["days"]["interval_months"] = f"{low / DAYS_PER_MONTH:.0f} to {high / DAYS_PER_MONTH:.0f} months"
+            if category_of(low) == CATEGORIES[0] and category_of(high) == CATEGORIES[-1]:
+                view["notes"].append(
+                    f"{low:,.0f} to {high:,.0f} days reach from “{CATEGORIES[0]}” to “{CATEGORIES[-1]}”: for a single "
+                    "patient the category says little."
+                )
         if category_of(days) != category:
             view["notes"].append(
                 f"The predicted days lie in the category “{category_of(days)}”, not in “{category}”: days and category "
                 "are estimated separately, and where they disagree both are especially uncertain."
             )
     return view
+
+
+def volume_title(name: str) -> str | None:
+    """Return "volume of ET" for ``ET_original_shape_VoxelVolume``; None for what is no volume."""
+    return f"volume of {name.removesuffix(_VOLUME_FEATURE)}" if name.endswith(_VOLUME_FEATURE) else None
 
 
 def flag_messages(flags: Sequence[Any]) -> list[str]:
@@ -120,14 +128,18 @@ def flag_messages(flags: Sequence[Any]) -> list[str]:
         message = str(flag.message)
         for region in REGIONS:
             message = message.replace(f"{region}{_VOLUME_FEATURE}", f"volume of {region}")
+        message = message.replace("mm3", "mm³")
         messages.append(message[:1].upper() + message[1:])
     return messages
 
 
-def input_views(inputs: Mapping[str, Any], card: Mapping[str, Any] | None) -> list[dict[str, str]]:
-    """List what the survival model was told: name, value, and a note where the model does not use it.
+def input_views(
+    inputs: Mapping[str, Any], card: Mapping[str, Any] | None, missing: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """List what the survival model was told: name, value, and a note where it is lacking or not used.
 
     ``card`` is the model's: its ``inputs`` may say ``used``: false, and its ``input_meanings`` name what is used.
+    ``missing`` names the inputs that the model uses and was not given; each entry says so under ``missing``.
     """
     card = card or {}
     entries = card.get("inputs")
@@ -143,11 +155,12 @@ def input_views(inputs: Mapping[str, Any], card: Mapping[str, Any] | None) -> li
         # One line instead of five: the table of volumes has the numbers.
         inputs = {name: value for name, value in inputs.items() if name not in volumes}
         regions = ", ".join(str(name).removesuffix(_VOLUME_FEATURE) for name in volumes)
-        volume_note = {"title": "Tumour volumes", "value": f"as measured ({regions})", "note": _COMPARED}
+        shown = f"as measured ({regions})"
+        volume_note = {"title": "Tumour volumes", "value": shown, "note": _COMPARED, "missing": False}
     else:
         volume_note = None
     for name, value in inputs.items():
-        title, shown, note = _INPUT_NAMES.get(name, readable(name)), text(value), ""
+        title, shown, note = INPUT_TITLES.get(name, readable(name)), text(value), ""
         if name == "resection" and isinstance(value, str):
             shown = _RESECTION_WORDS.get(value, value)
         elif name == "age" and value is not None:
@@ -158,7 +171,12 @@ def input_views(inputs: Mapping[str, Any], card: Mapping[str, Any] | None) -> li
             note = _COMPARED
         elif name in ("mgmt", "kps") and meanings and str(name) not in meanings:
             note = "not used"
-        views.append({"title": title, "value": "not known" if shown == "unknown" else shown, "note": note})
+        elif name == "idh":
+            note = _ONLY_EXCLUDES
+        if name in missing:
+            note = _NEEDED
+        shown = "not known" if shown == "unknown" else shown
+        views.append({"title": title, "value": shown, "note": note, "missing": name in missing})
     if volume_note:
         views.append(volume_note)
     return views

@@ -15,7 +15,10 @@ from ..case import Case
 from ..labels import COLOURS, REGION_TITLES
 from ..volumes import brain_volume, volumes
 from .cards import card_view, how_often_wrong, survival_card, typical_error
+from .charts import Chart, draw_contributions, draw_estimate, draw_reliability, draw_similar
+from .comparison import comparison_with_baseline
 from .content import brain_note, flag_messages, input_views, result_view, run_groups, segmentation_view, text
+from .explanation import missing_titles, place_lines, reliability_views, spread_view
 from .pictures import draw_views
 
 
@@ -98,7 +101,17 @@ def render_report(
         wrong=how_often_wrong(card),
         error=typical_error(card),
         flags=flag_messages(prediction.flags or ()),
-        inputs=input_views(prediction.inputs or {}, card),
+        unsuitable=list(prediction.warnings),
+        missing=missing_titles(prediction.missing),
+        comparison=comparison_with_baseline(card),
+        charts=_charts(prediction),
+        place=place_lines(prediction.cohort, prediction.risk) if prediction.cohort is not None else [],
+        spread=spread_view(prediction.spread),
+        reliability=[
+            {**view, "chart": _inline(draw_reliability(view["bins"]))}
+            for view in reliability_views((card or {}).get("reliability"))
+        ],
+        inputs=input_views(prediction.inputs or {}, card, prediction.missing),
         survival_card=card_view(card) if card else None,
         notes=list(case.notes),
         warnings=segmentation["warnings"],
@@ -128,3 +141,21 @@ def render_report(
         ],
         run=run_groups(run),
     )
+
+
+def _charts(prediction: Any) -> dict[str, dict[str, str] | None]:
+    """Draw what the prediction holds; None for what it does not."""
+    estimate, explained, place = None, None, None
+    if prediction.category is not None and prediction.probabilities:
+        interval = (prediction.days_low, prediction.days_high)
+        estimate = draw_estimate(prediction.probabilities, prediction.category, prediction.days, *interval)
+    if any(item.direction != "none" for item in prediction.contributions):
+        explained = draw_contributions(prediction.contributions)
+    if prediction.cohort is not None:
+        place = draw_similar(prediction.cohort)
+    drawn = {"estimate": estimate, "contributions": explained, "similar": place}
+    return {name: None if item is None else _inline(item) for name, item in drawn.items()}
+
+
+def _inline(chart: Chart) -> dict[str, str]:
+    return {"alt": chart.alt, "data": base64.b64encode(chart.png).decode()}

@@ -14,9 +14,10 @@ import numpy as np
 from .. import __version__
 from ..atomic import staged_folder
 from .categories import DEFINITIONS
-from .covariates import INPUT_MEANINGS, RESECTIONS, VOLUME_REGIONS, volume_feature
+from .covariates import INPUT_MEANINGS, RESECTIONS, VOLUME_INPUTS, VOLUME_REGIONS, volume_feature
 from .ensemble import StudentParameters
 from .evaluation import METRICS
+from .explanation.reference import reference_statistics
 from .settings import SurvivalSettings
 from .student import TASK
 from .tables import SurvivalTable
@@ -29,18 +30,30 @@ _UPENN = {
         "genomics, & radiomics, Scientific Data 9:453; data: The Cancer Imaging Archive, doi:10.7937/TCIA.709X-DN49"
     ),
 }
+_UCSF = {
+    "name": "UCSF-PDGM, grade 4 IDH-wildtype patients, deaths and censored, pyradiomics features of the whole tumour",
+    "terms": "CC BY 4.0",
+    "citation": (
+        "Calabrese et al. 2022, The University of California San Francisco Preoperative Diffuse Glioma MRI Dataset, "
+        "Radiology: Artificial Intelligence 4(6):e220058; data: The Cancer Imaging Archive, doi:10.7937/tcia.bdgf-8v37"
+    ),
+}
+_SOURCES = {"UPENN-GBM": _UPENN, "UCSF-PDGM": _UCSF}
 _INTENDED_USE = (
     "Research only, not for clinical decisions. Adults with newly diagnosed, IDH-wildtype glioblastoma and MRI before "
-    "surgery: survival from surgery as one of three categories and as median days."
+    "surgery: survival from surgery as one of three categories, as median days and as an 80 % interval."
 )
 _LIMITS = (
-    "Age and extent of resection are the only inputs; tumour volumes did not improve the estimate on patients held out "
-    "and serve to notice unusual tumours alone.",
-    "It is not better than a plain model of age and resection (see metrics) and is often wrong for one patient.",
-    "Fitted on patients who had died, of one centre; almost all tumours were IDH-wildtype. No category for children or "
-    "a known IDH mutation. Not fitted on low-grade gliomas, recurrent tumours or scans after surgery.",
+    "Age, extent of resection and MGMT methylation are the only inputs; tumour volumes did not improve the estimate on "
+    "patients held out and serve to notice unusual tumours alone.",
+    "It is little better than a plain model of age and resection (see metrics) and is often wrong for one patient.",
+    "Fitted on adults of two centres in the USA, operated on between 2006 and 2021; almost all tumours were "
+    "IDH-wildtype. No category for children or a known IDH mutation. Not fitted on low-grade gliomas, recurrent "
+    "tumours or scans after surgery.",
+    "All patients of one of the two centres had died when its table was made: who survives long is under-represented, "
+    "so long survival is underestimated.",
     "Resection is known only after surgery and was not assigned at random: comparing its values for one patient does "
-    "not show the effect of an operation. Subtotal resection and biopsy are not told apart.",
+    "not show the effect of an operation. Biopsy and subtotal resection are told apart by one of the two centres only.",
     "Medium survival spans only 150 days and is hardly ever the most probable category, so that the median days can "
     "lie within medium while the category is short or long.",
 )
@@ -54,6 +67,7 @@ def student_tensors(parameters: StudentParameters) -> dict[str, np.ndarray]:
         "scale": parameters.scale[0],
         "log_days": np.array([parameters.log_days_mean[0], parameters.log_days_deviation[0]]),
         "temperature": parameters.temperature[:1],
+        "interval": parameters.interval[0],
         "direct": network.direct.detach().double().numpy(),
     }
     for layer, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
@@ -71,8 +85,8 @@ def input_ranges(table: SurvivalTable, names: tuple[str, ...]) -> list[dict[str,
         {"name": "age", "unit": "years", "low": float(table.ages.min()), "high": float(table.ages.max()), "used": True}
     ]
     ncr, ed, et = (table.volumes[region] for region in VOLUME_REGIONS)
-    used = any(name not in ("age", "gross_total_resection", "resection_known") for name in names)
-    for region, volume in {"NCR": ncr, "ED": ed, "ET": et, "TC": ncr + et, "WT": ncr + ed + et}.items():
+    used = any(name in VOLUME_INPUTS for name in names)
+    for region, volume in {"NCR": ncr, "ED": ed, "ET": et, "TC": ncr + et, "WT": table.volumes["WT"]}.items():
         present = volume[np.isfinite(volume) & (volume > 0)]
         if len(present):
             ranges.append(
@@ -90,13 +104,12 @@ def input_ranges(table: SurvivalTable, names: tuple[str, ...]) -> list[dict[str,
 
 def student_card(table: SurvivalTable, settings: SurvivalSettings, seed: int, name: str) -> dict[str, Any]:
     """Return the card of a student fitted on every patient of ``table``, without metrics and sha256."""
-    known = all(patient.startswith("UPENN-GBM") for patient in table.ids)
-    source = _UPENN if known else {"name": table.name, "terms": "not stated", "citation": "not stated"}
     return {
         "name": name,
         "version": __version__,
         "task": TASK,
-        "architecture": "ensemble of perceptrons with a linear path, distilled from a teacher with radiomic features",
+        "architecture": "ensemble of perceptrons with a linear path, distilled from a teacher with radiomic features; "
+        "class probabilities and a censored log-logistic model of days",
         "arguments": {
             "inputs": list(settings.student_inputs),
             "members": settings.inner_folds * settings.seeds,
@@ -106,17 +119,36 @@ def student_card(table: SurvivalTable, settings: SurvivalSettings, seed: int, na
         "inputs": input_ranges(table, settings.student_inputs),
         "input_meanings": {name: INPUT_MEANINGS[name] for name in settings.student_inputs},
         "resection_levels": list(RESECTIONS),
-        "outputs": {"categories": DEFINITIONS, "days": "median survival from surgery"},
+        "outputs": {
+            "categories": DEFINITIONS,
+            "days": "median survival from surgery",
+            "interval": "80 % conformal prediction interval of days",
+        },
         "label_convention": "0 background, 1 NCR/NET, 2 ED, 4 ET",
         "normalisation": "inputs in standard deviations from the training mean; a missing one counts as the mean",
-        "training_data": [{**source, "cases": len(table)}],
+        "training_data": _training_data(table),
+        "reference": reference_statistics(table),
         "intended_use": _INTENDED_USE,
         "limits": list(_LIMITS),
         "metrics": [],
         "seed": seed,
-        "command": f"BraTSOSLib.survival.train_survival({table.name!r}, output, seed={seed})",
+        "command": f"BraTSOSLib.survival.train_survival({table.name.split(' + ')!r}, output, seed={seed})",
         "versions": _versions(),
     }
+
+
+def _training_data(table: SurvivalTable) -> list[dict[str, Any]]:
+    """Return source, terms, citation, patients and deaths of each cohort."""
+    entries = []
+    for cohort, name in enumerate(table.name.split(" + ")):
+        rows = table.cohorts == cohort
+        patients = [patient for patient, chosen in zip(table.ids, rows, strict=True) if chosen]
+        source = {"name": name, "terms": "not stated", "citation": "not stated"}
+        for prefix, known in _SOURCES.items():
+            if all(patient.startswith(prefix) for patient in patients):
+                source = known
+        entries.append({**source, "cases": len(patients), "deaths": int(table.events[rows].sum())})
+    return entries
 
 
 def _versions() -> dict[str, str]:
@@ -138,7 +170,7 @@ def card_metrics(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
             if metric not in result:
                 continue
             entry = {"name": metric, "value": result[metric], "model": result["model"]}
-            entry.update({"evaluation": result["evaluation"], "cases": result["cases"]})
+            entry.update({"evaluation": result["evaluation"], "cases": result["cases"], "deaths": result["deaths"]})
             if f"{metric}_interval" in result:
                 entry["interval"] = result[f"{metric}_interval"]
             entries.append(entry)

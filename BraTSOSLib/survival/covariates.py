@@ -15,19 +15,32 @@ from ..errors import InputError
 
 MAXIMUM_AGE = 120.0
 RESECTIONS = ("GTR", "STR", "biopsy", "unknown")
+NOT_GROSS_TOTAL = "not GTR"
+"""Resection of a patient in a training table that tells only gross total from anything less."""
 VOLUME_REGIONS = ("NCR", "ED", "ET")
 MGMT_STATES = ("methylated", "unmethylated", "indeterminate", "unknown")
 IDH_STATES = ("mutated", "wildtype", "unknown")
 
-CLINICAL_INPUTS = ("age", "gross_total_resection", "resection_known")
-VOLUME_INPUTS = ("log_NCR", "log_ED", "log_ET", "core_share", "enhancing_share")
+CLINICAL_INPUTS = ("age", "gross_total_resection", "biopsy", "mgmt_methylated", "kps")
+VOLUME_INPUTS = ("log_NCR", "log_ED", "log_ET", "log_WT", "core_share", "enhancing_share")
+INPUT_GROUPS = {
+    "age": ("age",),
+    "resection": ("gross_total_resection", "biopsy"),
+    "mgmt": ("mgmt_methylated",),
+    "kps": ("kps",),
+    "volumes": VOLUME_INPUTS,
+}
+"""What the clinic or the segmentation gives as one, and the columns that encode it: known or missing together."""
 INPUT_MEANINGS = {
     "age": "age at surgery in years",
-    "gross_total_resection": "+1 gross total resection, -1 subtotal resection or biopsy, 0 unknown",
-    "resection_known": "1 if the extent of resection is known, else 0",
+    "gross_total_resection": "+1 gross total resection, -1 subtotal resection or biopsy; missing if unknown",
+    "biopsy": "1 biopsy only, 0 any resection; missing if unknown or not told apart from subtotal resection",
+    "mgmt_methylated": "+1 MGMT promoter methylated, -1 unmethylated; missing if unknown or indeterminate",
+    "kps": "Karnofsky performance score before surgery, 0 to 100",
     "log_NCR": "natural logarithm of 1 + volume of NCR in mm3",
     "log_ED": "natural logarithm of 1 + volume of ED in mm3",
     "log_ET": "natural logarithm of 1 + volume of ET in mm3",
+    "log_WT": "natural logarithm of 1 + volume of the whole tumour in mm3",
     "core_share": "(NCR + ET) / (NCR + ED + ET), by volume",
     "enhancing_share": "ET / (NCR + ET), by volume; missing without a tumour core",
 }
@@ -94,7 +107,12 @@ def checked_performance(kps: Any) -> float | None:
 
 
 def encode(
-    ages: np.ndarray, resections: list[str], volumes: dict[str, np.ndarray] | None = None
+    ages: np.ndarray,
+    resections: list[str],
+    volumes: dict[str, np.ndarray] | None = None,
+    *,
+    mgmt: list[str] | None = None,
+    kps: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """Return every candidate input of the student by its name, before standardisation.
 
@@ -103,32 +121,42 @@ def encode(
     ages : ndarray, shape (n,)
         Years; NaN where unknown.
     resections : list of str, length n
-        Members of ``RESECTIONS``. Subtotal resection and biopsy share one level, because the training table does not
-        tell them apart.
+        Members of ``RESECTIONS``, or ``NOT_GROSS_TOTAL`` where subtotal resection and biopsy are not told apart.
     volumes : dict of ndarray, shape (n,), optional
-        mm3 by region (NCR, ED, ET); NaN where unknown, 0 where the region is empty.
+        mm3 by region (NCR, ED, ET, WT); NaN where unknown, 0 where the region is empty.
+    mgmt : list of str, length n, optional
+        Members of ``MGMT_STATES``.
+    kps : ndarray, shape (n,), optional
+        Karnofsky performance score; NaN where unknown.
 
     Returns
     -------
     dict of ndarray, shape (n,)
         NaN where an input is missing.
     """
-    known = np.array([value != "unknown" for value in resections], dtype=np.float64)
-    gross_total = np.array([value == "GTR" for value in resections], dtype=np.float64)
-    empty = np.full(len(known), np.nan)
+    count = len(resections)
+    empty = np.full(count, np.nan)
     volumes = volumes or {}
     ncr, ed, et = (np.asarray(volumes.get(region, empty), dtype=np.float64) for region in VOLUME_REGIONS)
-    core, whole = ncr + et, ncr + ed + et
+    core, parts = ncr + et, ncr + ed + et
+    whole = np.where(np.isnan(parts), np.asarray(volumes.get("WT", empty), dtype=np.float64), parts)
     with np.errstate(divide="ignore", invalid="ignore"):
-        core_share = np.where(whole > 0, core / whole, np.nan)
+        core_share = np.where(parts > 0, core / parts, np.nan)
         enhancing_share = np.where(core > 0, et / core, np.nan)
     return {
         "age": np.asarray(ages, dtype=np.float64),
-        "gross_total_resection": (2.0 * gross_total - 1.0) * known,
-        "resection_known": known,
+        "gross_total_resection": _coded(resections, {"GTR": 1.0, "STR": -1.0, "biopsy": -1.0, NOT_GROSS_TOTAL: -1.0}),
+        "biopsy": _coded(resections, {"GTR": 0.0, "STR": 0.0, "biopsy": 1.0}),
+        "mgmt_methylated": _coded(mgmt or ["unknown"] * count, {"methylated": 1.0, "unmethylated": -1.0}),
+        "kps": empty if kps is None else np.asarray(kps, dtype=np.float64),
         "log_NCR": np.log1p(ncr),
         "log_ED": np.log1p(ed),
         "log_ET": np.log1p(et),
+        "log_WT": np.log1p(whole),
         "core_share": core_share,
         "enhancing_share": enhancing_share,
     }
+
+
+def _coded(values: list[str], codes: dict[str, float]) -> np.ndarray:
+    return np.array([codes.get(value, math.nan) for value in values], dtype=np.float64)

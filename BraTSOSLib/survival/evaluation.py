@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import rankdata
 
 from ..errors import InputError
 from .baseline import class_mean_days, logistic_probabilities, ridge_log_days
-from .categories import class_indices
-from .metrics import calibration_error, concordance_pairs, log_loss
+from .calibration import calibration_band, calibration_error, coverage, reliability
+from .categories import LONG_ABOVE, class_indices
+from .conformal import COVERAGE
+from .metrics import concordance_pairs, log_loss
 from .scaling import standardisation, standardised
 from .student import Student
 from .tables import SurvivalTable, read_survival_table
@@ -48,19 +49,28 @@ class ModelOutput:
 
 
 def compare(
-    days: np.ndarray, models: dict[str, ModelOutput], pairs: list[tuple[str, str]], *, evaluation: str, seed: int = 0
+    days: np.ndarray,
+    models: dict[str, ModelOutput],
+    pairs: list[tuple[str, str]],
+    *,
+    evaluation: str,
+    seed: int = 0,
+    events: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Return accuracy, MSE, Spearman and C-index of each model, and differences of pairs, ready to print.
 
     Parameters
     ----------
     days : ndarray, shape (n,)
-        Observed survival (deaths).
+        Observed survival, to death or to the last contact.
     models : dict of ModelOutput
     pairs : list of (str, str)
         Models whose difference (first minus second) is reported on the same resampled patients.
     evaluation : str
         How the predictions came about; kept with the numbers.
+    events : ndarray of bool, shape (n,), optional
+        True where the patient died; everybody by default. A censored patient counts for the concordance index, and
+        for the category where the last contact was after the last boundary; never for errors in days.
 
     Returns
     -------
@@ -72,21 +82,24 @@ def compare(
 
     draws = np.random.default_rng(seed).integers(0, len(days), (_RESAMPLES, len(days)))
     draws = np.concatenate([np.arange(len(days))[None], draws])
-    values = {name: _metric_draws(days, model, draws) for name, model in models.items()}
+    died = np.ones(len(days), dtype=bool) if events is None else np.asarray(events, dtype=bool)
+    values = {name: _metric_draws(days, died, model, draws) for name, model in models.items()}
+    known = died | (days > LONG_ABOVE)
     rows = dict(values)
     rows.update({f"{first} − {second}": values[first] - values[second] for first, second in pairs})
     results = []
     for name, drawn in rows.items():
         result: dict[str, Any] = {"model": name, "evaluation": evaluation, "cases": len(days)}
+        result["deaths"] = int(died.sum())
         for index, metric in enumerate(METRICS):
             low, high = np.quantile(drawn[1:, index], (0.025, 0.975))
             result[metric] = float(drawn[0, index])
             result[f"{metric}_interval"] = [float(low), float(high)]
         model = models.get(name)
         if model is not None and model.probabilities is not None:
-            repeats = model.probabilities
-            result["log_loss"] = float(np.mean([log_loss(days, each) for each in repeats]))
-            result["calibration_error"] = float(np.mean([calibration_error(days, each) for each in repeats]))
+            repeats = model.probabilities[:, known]
+            result["log_loss"] = float(np.mean([log_loss(days[known], each) for each in repeats]))
+            result["calibration_error"] = float(np.mean([calibration_error(days[known], each) for each in repeats]))
         results.append(result)
     text = [{TITLES[metric]: _shown(result, metric) for metric in METRICS} for result in results]
     frame = pd.DataFrame(text, index=pd.Index([result["model"] for result in results], name=f"{len(days)} patients"))
@@ -101,33 +114,83 @@ def _shown(result: dict[str, Any], metric: str) -> str:
     return pattern.format(result[metric], low, high)
 
 
-def _metric_draws(days: np.ndarray, model: ModelOutput, draws: np.ndarray) -> np.ndarray:
+def _metric_draws(days: np.ndarray, events: np.ndarray, model: ModelOutput, draws: np.ndarray) -> np.ndarray:
     """Return the four metrics, shape (draws, 4), on each row of patient indices; the mean over the repeats."""
     counts = np.stack([np.bincount(row, minlength=len(days)) for row in draws]).astype(np.float64)
     truth = class_indices(days)
-    comparable = concordance_pairs(days).astype(np.float64)
+    known = (events | (days > LONG_ABOVE)).astype(np.float64)
+    died = events.astype(np.float64)
+    comparable = concordance_pairs(days, events).astype(np.float64)
     pairs = np.maximum(((counts @ comparable) * counts).sum(axis=1), 1e-12)
-    true_ranks = _centred_ranks(days[draws])
     total = np.zeros((len(draws), len(METRICS)))
     for repeat, predicted in enumerate(model.days):
         chosen = class_indices(predicted) if model.probabilities is None else model.probabilities[repeat].argmax(axis=1)
         ahead = (predicted[:, None] < predicted[None, :]) + 0.5 * (predicted[:, None] == predicted[None, :])
-        ranks = _centred_ranks(predicted[draws])
-        norm = np.sqrt((ranks**2).sum(axis=1) * (true_ranks**2).sum(axis=1))
         total += np.column_stack(
             [
-                counts @ (chosen == truth) / len(days),
-                counts @ ((predicted - days) ** 2) / len(days),
-                (ranks * true_ranks).sum(axis=1) / np.maximum(norm, 1e-12),
+                counts @ ((chosen == truth) * known) / np.maximum(counts @ known, 1e-12),
+                counts @ ((predicted - days) ** 2 * died) / np.maximum(counts @ died, 1e-12),
+                _rank_correlations(days, predicted, counts * died),
                 ((counts @ (comparable * ahead)) * counts).sum(axis=1) / pairs,
             ]
         )
     return total / len(model.days)
 
 
-def _centred_ranks(values: np.ndarray) -> np.ndarray:
-    ranks = rankdata(values, axis=1)
-    return ranks - ranks.mean(axis=1, keepdims=True)
+def _rank_correlations(days: np.ndarray, predicted: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return Spearman's correlation, shape (draws,), where each patient occurs ``counts`` (draws, n) times."""
+    first, second = _weighted_ranks(days, counts), _weighted_ranks(predicted, counts)
+    total = np.maximum(counts.sum(axis=1, keepdims=True), 1e-12)
+    first = first - (first * counts).sum(axis=1, keepdims=True) / total
+    second = second - (second * counts).sum(axis=1, keepdims=True) / total
+    norm = np.sqrt((counts * first**2).sum(axis=1) * (counts * second**2).sum(axis=1))
+    return (counts * first * second).sum(axis=1) / np.maximum(norm, 1e-12)
+
+
+def _weighted_ranks(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return the mean rank of each patient, shape (draws, n), among patients repeated ``counts`` times."""
+    _, place = np.unique(values, return_inverse=True)
+    members = np.eye(place.max() + 1)[place]
+    each = counts @ members
+    below = np.cumsum(each, axis=1) - each
+    return (below + 0.5 * (each + 1.0))[:, place]
+
+
+def honesty(
+    test: SurvivalTable, probabilities: np.ndarray, low: np.ndarray, high: np.ndarray, *, evaluation: str, seed: int = 0
+) -> dict[str, list[Any]]:
+    """Return calibration and coverage of predictions for ``test``, as the card and the report show them.
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (r, n, 3)
+        In each of r repeats. The calibration error and the coverage are the mean over the repeats; the reliability
+        diagram, the band and the intervals are those of the first.
+    low, high : ndarray, shape (r, n)
+        Prediction intervals in days.
+    """
+    errors = [calibration_error(test.days, each, test.events) for each in probabilities]
+    band = calibration_band(probabilities[0], days=test.days, events=test.events, seed=seed)
+    covered = [coverage(test.days, *each, test.events) for each in zip(low, high, strict=True)]
+    return {
+        "reliability": [
+            {
+                "evaluation": evaluation,
+                "cases": len(test),
+                "calibration_error": float(np.mean(errors)),
+                "band": {"low": band[0], "high": band[1]},
+                "bins": reliability(test.days, probabilities[0], test.events),
+            }
+        ],
+        "coverage": [
+            {
+                "evaluation": evaluation,
+                "nominal": COVERAGE,
+                **covered[0],
+                "value": float(np.mean([each["value"] for each in covered])),
+            }
+        ],
+    }
 
 
 def baselines(
@@ -135,15 +198,20 @@ def baselines(
 ) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:
     """Return days and class probabilities for ``test`` of the plain models on age and resection.
 
-    They are fitted on the patients ``own`` (bool, shape (n,)) of ``train``. The logistic model's days are the mean
-    survival of the training patients of each category, weighted by its probabilities.
+    They are fitted on the patients ``own`` (bool, shape (n,)) of ``train``: the logistic model on those whose category
+    is known, the ridge model on deaths. The logistic model's days are the mean survival of the training patients of
+    each category, weighted by its probabilities. An unknown resection counts as the mean.
     """
-    raw, days = train.inputs(BASELINE_INPUTS)[own], train.days[own]
-    centre, scale = standardisation(raw)
+    raw, days = train.inputs(BASELINE_INPUTS), train.days
+    centre, scale = standardisation(raw[own])
     fitted = standardised(raw, centre, scale)
     asked = standardised(test.inputs(BASELINE_INPUTS), centre, scale)
-    chances = logistic_probabilities(fitted, days, asked)
-    return {LOGISTIC: (chances @ class_mean_days(days), chances), RIDGE: (ridge_log_days(fitted, days, asked), None)}
+    known, died = own & train.class_known(), own & train.events
+    chances = logistic_probabilities(fitted[known], days[known], asked)
+    return {
+        LOGISTIC: (chances @ class_mean_days(days[known]), chances),
+        RIDGE: (ridge_log_days(fitted[died], days[died], asked), None),
+    }
 
 
 def read_brats_regions(regions: str | Path, overlap: str | Path) -> SurvivalTable:
@@ -188,14 +256,20 @@ def read_brats_regions(regions: str | Path, overlap: str | Path) -> SurvivalTabl
 def evaluate_external(
     student: Student, train: SurvivalTable, external: SurvivalTable, *, evaluation: str
 ) -> pd.DataFrame:
-    """Compare ``student`` with the baselines fitted on ``train``, on ``external`` patients whom neither has seen."""
+    """Compare ``student`` with the baselines on ``external`` patients whom neither has seen.
+
+    The baselines are fitted on the first cohort of ``train``, which all died, as the external patients did.
+    """
     shared = sorted(set(train.ids) & set(external.ids))
     if shared:
         raise InputError(f"The patient {shared[0]!r} is in the training and the external table: leave it out of one.")
-    plain = baselines(train, np.ones(len(train), dtype=bool), external)
+    plain = baselines(train, train.cohorts == 0, external)
     models = {
         name: ModelOutput(days[None], None if known is None else known[None]) for name, (days, known) in plain.items()
     }
     chances, days = student.predict(external.inputs(student.names))
     models[STUDENT] = ModelOutput(days[None], chances[None])
-    return compare(external.days, models, [(STUDENT, LOGISTIC), (STUDENT, RIDGE)], evaluation=evaluation)
+    frame = compare(external.days, models, [(STUDENT, LOGISTIC), (STUDENT, RIDGE)], evaluation=evaluation)
+    low, high = student.interval(external.inputs(student.names))
+    frame.attrs.update(honesty(external, chances[None], low[None], high[None], evaluation=evaluation))
+    return frame

@@ -71,6 +71,62 @@ def concordance_index(times: np.ndarray, scores: np.ndarray, events: np.ndarray 
     return (right + 0.5 * tied) / total
 
 
+def concordance_of_features(
+    times: np.ndarray, features: np.ndarray, events: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return Harrell's concordance index of every feature with survival, ties in the feature counted half.
+
+    Parameters
+    ----------
+    times : array_like, shape (n,)
+        Days to death or to the last contact.
+    features : array_like, shape (n, p)
+        One column a feature, the larger the longer survival; NaN where a patient has no value.
+    events : array_like of bool, shape (n,), optional
+        True where the patient died; everybody by default.
+
+    Returns
+    -------
+    c_index : ndarray, shape (p,)
+        NaN where no two patients with a value can be compared.
+    counts : ndarray of int, shape (p,)
+        Patients with a value.
+
+    Notes
+    -----
+    A patient without a value is left out of that feature's index alone: it equals `concordance_index` of the patients
+    who have one. Which pairs can be compared is said in `concordance_pairs`. Once the patients are sorted by time,
+    those who outlived a death are the rows after it, so that a death is compared for all features at once: n steps
+    over p columns and memory of n x p, no matrix of pairs.
+    """
+    times, features = np.asarray(times, dtype=np.float64), np.asarray(features, dtype=np.float64)
+    if features.ndim != 2 or times.shape != features.shape[:1] or len(times) == 0:
+        raise InputError(
+            f"The times have the shape {times.shape} and the features {features.shape}: give n times and n rows, n > 0."
+        )
+    if not np.isfinite(times).all() or np.isinf(features).any():
+        raise InputError("A survival time is missing or infinite, or a feature infinite: leave those values out first.")
+    died = np.ones(len(times), dtype=bool) if events is None else np.asarray(events).astype(bool)
+    if died.shape != times.shape:
+        raise InputError(f"There are {died.size} events for {times.size} survival times: give one for each.")
+    # Days in their order, and on one day deaths before censorings: whoever outlived a death has a larger key.
+    key = 2 * np.unique(times, return_inverse=True)[1].ravel() + ~died
+    order = np.argsort(key, kind="stable")
+    key, died = key[order], died[order]
+    values = np.ascontiguousarray(features[order])
+    known = ~np.isnan(values)
+    known_after = np.zeros((len(times) + 1, values.shape[1]), dtype=np.int64)
+    known_after[:-1] = known[::-1].cumsum(axis=0)[::-1]
+    right, tied, total = np.zeros((3, values.shape[1]), dtype=np.int64)
+    for patient, first in zip(np.flatnonzero(died), np.searchsorted(key, key[died], side="right"), strict=True):
+        longer = values[first:]
+        right += np.add.reduce(longer > values[patient], axis=0, dtype=np.int64)
+        tied += np.add.reduce(longer == values[patient], axis=0, dtype=np.int64)
+        total += known_after[first] * known[patient]
+    with np.errstate(invalid="ignore"):
+        return np.where(total > 0, (right + 0.5 * tied) / total, np.nan), known.sum(axis=0)
+
+
 def concordance_over_subsets(times: np.ndarray, features: np.ndarray, subsets: np.ndarray) -> np.ndarray:
     """Return the concordance index of every feature on every subset of the patients (all deaths observed).
 

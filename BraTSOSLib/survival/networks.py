@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 OUTPUTS = 4
-"""Three class logits (short, medium, long) and the standardised logarithm of the days."""
+"""Three class logits (short, medium, long) and the median of the standardised logarithm of the days."""
 
 
 class MemberMLP(nn.Module):
@@ -43,6 +43,8 @@ class MemberMLP(nn.Module):
             self.weights.append(nn.Parameter(start))
             self.biases.append(nn.Parameter(torch.zeros(members, 1, fan_out)))
         self.direct = nn.Parameter(torch.zeros(members, inputs, OUTPUTS))
+        # Scale of the logistic distribution of log-days round the median; at 0.55 its standard deviation is 1.
+        self.log_scale = nn.Parameter(torch.full((members, 1), math.log(0.55)))
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return logits and log-days, shape (members, n, 4), of ``inputs``, shape (members, n, inputs)."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-STUDENT_INPUTS = ("age", "gross_total_resection")
-"""What earned its place: volumes and their shares do not improve the cross-validated concordance (docs/survival.md)."""
+STUDENT_INPUTS = ("age", "gross_total_resection", "biopsy", "mgmt_methylated")
+"""What earned its place: volumes and their shares do not improve the concordance (docs/survival.md)."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class FitSettings:
         Of the hidden units while training.
     hard_weight, soft_weight, days_weight : float
         Weights of the loss terms: cross-entropy with the true class, divergence from the teacher's softened class
-        probabilities, smoothed absolute error of the standardised log-days.
+        probabilities, negative log-likelihood of the standardised log-days.
     """
 
     hidden: tuple[int, ...]
@@ -49,8 +49,11 @@ class SurvivalSettings:
         Privileged features that the teacher keeps, the highest max(C, 1 - C) on its own training patients.
     temperature : float
         Softens the teacher's and the student's class probabilities in the distillation term (Hinton et al. 2015).
-    resection_drop : float
-        Probability that the resection of a patient is hidden in a step, so that "unknown" is learnt.
+    cohort_weights : tuple of float
+        Weight of a patient of each pooled table in the loss; the last one serves all further tables.
+    hide_probability : float
+        Probability that an optional input (resection, MGMT, ...) of a patient is hidden in a step, so that "unknown"
+        is learnt.
     inner_folds, seeds : int
         Teacher and student are ensembles of `inner_folds * seeds` members; a member never sees one inner fold, which
         gives soft targets and calibration from networks that did not see the patient.
@@ -59,8 +62,9 @@ class SurvivalSettings:
     student_inputs: tuple[str, ...] = STUDENT_INPUTS
     privileged_count: int = 8
     temperature: float = 2.0
-    resection_drop: float = 0.3
+    cohort_weights: tuple[float, ...] = (1.0, 1.0)
+    hide_probability: float = 0.3
     inner_folds: int = 5
     seeds: int = 2
     teacher: FitSettings = field(default_factory=lambda: FitSettings((16,), 150, 0.01, 0.3, 0.3, 1.0, 0.0, 0.5))
-    student: FitSettings = field(default_factory=lambda: FitSettings((16,), 250, 0.01, 0.05, 0.0, 0.5, 0.5, 0.5))
+    student: FitSettings = field(default_factory=lambda: FitSettings((16,), 150, 0.01, 0.3, 0.0, 0.5, 0.5, 0.5))

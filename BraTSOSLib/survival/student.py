@@ -15,12 +15,32 @@ import numpy as np
 
 from ..errors import ModelError
 from ..resources import resource
+from .conformal import missing_pattern, optional_groups
 from .covariates import INPUT_MEANINGS
 from .scaling import softmax, standardised
 
 BUNDLED = "survival-student"
 TASK = "overall survival"
 _NEEDED_KEYS = ("name", "version", "task", "arguments", "inputs", "sha256", "intended_use", "limits", "training_data")
+
+
+@dataclass(frozen=True)
+class TrainingCohort:
+    """The patients a student was fitted on, without names.
+
+    Attributes
+    ----------
+    inputs : ndarray, shape (m, p)
+        The student's inputs, NaN where missing.
+    days : ndarray, shape (m,)
+        Days to death or to the last contact.
+    events : ndarray of bool, shape (m,)
+        True where the patient died.
+    """
+
+    inputs: np.ndarray
+    days: np.ndarray
+    events: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -34,8 +54,11 @@ class Student:
     names : tuple of str, length p
         Inputs in their order, as `covariates.encode` names them.
     tensors : dict of ndarray
-        ``centre``, ``scale`` (p,); ``log_days`` (2,): mean and deviation; ``temperature`` (1,); ``weight_i``
-        (members, fan in, fan out) and ``bias_i`` (members, 1, fan out) of each layer; ``direct`` (members, p, 4).
+        ``centre``, ``scale`` (p,); ``log_days`` (2,): mean and deviation; ``temperature`` (1,); ``interval``
+        (patterns, 2): bounds of the error of standardised log-days for each set of missing inputs; ``risk`` (2,):
+        standardised log-days at risk 0, and log hazard ratio per standardised log-day less; ``weight_i`` (members, fan
+        in, fan out) and ``bias_i`` (members, 1, fan out) of each layer; ``direct`` (members, p, 4); ``cohort_inputs``
+        (m, p), ``cohort_days`` and ``cohort_events`` (m,) of the training patients.
     """
 
     card: dict[str, Any]
@@ -64,6 +87,36 @@ class Student:
         mean, deviation = self.tensors["log_days"]
         days = np.exp(mean + deviation * outputs[..., 3].mean(axis=0))
         return probabilities / probabilities.sum(axis=1, keepdims=True), days
+
+    def interval(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the bounds of the 80 % prediction interval in days, each of shape (n,); see `conformal`.
+
+        The fewer inputs are known, the wider it is.
+        """
+        inputs = np.asarray(inputs, dtype=np.float64)
+        pattern = missing_pattern(inputs, optional_groups(self.names))
+        bounds = self.tensors["interval"][pattern] + self._log_days(inputs)[:, None]
+        mean, deviation = self.tensors["log_days"]
+        low, high = np.exp(mean + deviation * bounds).T
+        return low, high
+
+    def risk(self, inputs: np.ndarray) -> np.ndarray:
+        """Return the risk, shape (n,): the log hazard ratio to the average training patient.
+
+        The larger, the shorter the survival. The scale is that of a Cox model of the predicted log-days, fitted on
+        training patients whom the members had not seen.
+        """
+        zero, slope = self.tensors["risk"]
+        return slope * (zero - self._log_days(inputs))
+
+    @property
+    def cohort(self) -> TrainingCohort:
+        """The training patients."""
+        tensors = self.tensors
+        return TrainingCohort(tensors["cohort_inputs"], tensors["cohort_days"], tensors["cohort_events"] > 0)
+
+    def _log_days(self, inputs: np.ndarray) -> np.ndarray:
+        return self.outputs(inputs)[..., 3].mean(axis=0)
 
 
 def load_student(model: str | Path | Student | None = None) -> Student:
@@ -155,12 +208,16 @@ def _check_tensors(
         "scale": (len(names),),
         "log_days": (2,),
         "temperature": (1,),
+        "interval": (2 ** len(optional_groups(names)), 2),
+        "risk": (2,),
         "direct": (members, len(names), 4),
     }
+    patients = tensors["cohort_days"].shape if "cohort_days" in tensors else (0,)
+    expected |= {"cohort_inputs": (*patients, len(names)), "cohort_days": patients, "cohort_events": patients}
     for layer, (fan_in, fan_out) in enumerate(pairwise(widths)):
         expected[f"weight_{layer}"] = (members, fan_in, fan_out)
         expected[f"bias_{layer}"] = (members, 1, fan_out)
     if {name: values.shape for name, values in tensors.items()} != expected:
         raise ModelError(f"The weights in {file} do not have the shapes that the card describes: restore both files.")
-    if not all(np.isfinite(values).all() for values in tensors.values()):
+    if not all(np.isfinite(values).all() for name, values in tensors.items() if name != "cohort_inputs"):
         raise ModelError(f"The weights in {file} hold values that are not finite: restore the file.")

@@ -1,23 +1,33 @@
-"""Reading tables of patients with survival, age, resection, volumes and further features.
+"""Tables of patients with survival, clinical values, volumes and further features.
 
-Two layouts are understood: the CaPTk table of UPENN-GBM (`SubjectID`, `age`, `OS_days`, `GTR_over90`, CaPTk feature
-names) and the library's own (`case`, `age`, `days`, `resection`, feature names such as
+Three layouts are understood: the CaPTk table of UPENN-GBM (`SubjectID`, `OS_days`, `GTR_over90`, CaPTk feature names),
+the pyradiomics table of UCSF-PDGM (`ID`, `OS_days`, `event`, `EOR`, whole-tumour features) and the library's own
+(`case`, `days`, `event`, `age`, `resection`, `mgmt`, `idh`, `kps`, feature names such as
 `ET_original_shape_VoxelVolume`).
 """
 
 from __future__ import annotations
 
-import csv
-import gzip
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import InputError
-from .categories import CATEGORIES, DEFINITIONS, class_indices
-from .covariates import MAXIMUM_AGE, VOLUME_REGIONS, checked_resection, encode, is_missing, volume_feature
+from .categories import CATEGORIES, DEFINITIONS, LONG_ABOVE, class_indices
+from .covariates import (
+    MAXIMUM_AGE,
+    MGMT_STATES,
+    NOT_GROSS_TOTAL,
+    VOLUME_REGIONS,
+    checked_choice,
+    checked_resection,
+    encode,
+    is_missing,
+    volume_feature,
+)
+from .table_columns import check_ids, check_range, choices, find_column, numbers, read_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,14 +37,23 @@ MINIMUM_PER_CLASS = 10
 _ID_COLUMNS = ("case", "SubjectID", "ID")
 _DAYS_COLUMNS = ("days", "OS_days", "Survival", "Survival_days")
 _RESECTION_COLUMNS = ("resection", "GTR_over90", "EOR", "Extent_of_Resection")
+_MGMT_COLUMNS = ("mgmt", "MGMT status", "MGMT")
+_IDH_COLUMNS = ("idh", "IDH", "IDH1")
+_KPS_COLUMNS = ("kps", "KPS")
 _CAPTK_REGIONS = {"NCR": "NC", "ED": "ED", "ET": "ET"}
-_NOT_FEATURES = {"event", "IDH", "IDH1", "MGMT", "KPS", "Gender", "Sex", "OS_class", "missing"}
-_RESECTION_WORDS = {"y": "GTR", "n": "STR", "not available": "unknown", "na": "unknown"}
+_UCSF_WHOLE_TUMOUR = "original_shape_VoxelVolume"
+_NOT_FEATURES = {"event", "Gender", "Sex", "OS_class", "missing", "WHO CNS Grade", "MGMT index", "EGFR", "1p/19q"}
+_RESECTION_WORDS = {"y": "GTR", "n": NOT_GROSS_TOTAL, "not available": "unknown", "na": "unknown"}
+_MGMT_WORDS = {"positive": "methylated", "negative": "unmethylated", "not available": "unknown"}
+_NO_IDH = {"unknown", "nos/nec", "not available", "na"}
+LOW_METHYLATION = 4
+"""UCSF-PDGM counts methylated CpG sites out of 17 and calls one a positive test; below this many it is indeterminate
+here, because UPENN-GBM's laboratory reports such tumours as indeterminate or unmethylated."""
 
 
 @dataclass(frozen=True)
 class SurvivalTable:
-    """Patients with observed deaths.
+    """Patients with their survival.
 
     Attributes
     ----------
@@ -42,45 +61,127 @@ class SurvivalTable:
         File name or what a message calls the table.
     ids : list of str, length n
     days : ndarray, shape (n,)
-        Days from surgery to death.
+        Days from surgery to death, or to the last contact of a censored patient.
+    events : ndarray of bool, shape (n,)
+        True where the patient died.
     ages : ndarray, shape (n,)
         Years.
     resections : list of str, length n
-        GTR, STR (any known resection that is not gross total), biopsy or unknown.
+        GTR, STR, biopsy, ``covariates.NOT_GROSS_TOTAL`` or unknown.
+    mgmt : list of str, length n
+        Members of ``covariates.MGMT_STATES``.
+    idh : list of str, length n
+        mutated, wildtype or unknown.
+    kps : ndarray, shape (n,)
+        Karnofsky performance score; NaN where unknown.
     volumes : dict of ndarray, shape (n,)
-        mm3 of NCR, ED and ET; 0 where the region is empty, NaN where the table does not have it.
+        mm3 of NCR, ED, ET and WT; 0 where the region is empty, NaN where the table does not have it.
     privileged : ndarray, shape (n, p)
         Every other numeric feature, for the teacher alone; NaN where missing.
     privileged_names : list of str, length p
+    cohorts : ndarray of int, shape (n,)
+        Which of the pooled tables a patient is from; 0 for a single table.
     """
 
     name: str
     ids: list[str]
     days: np.ndarray
+    events: np.ndarray
     ages: np.ndarray
     resections: list[str]
+    mgmt: list[str]
+    idh: list[str]
+    kps: np.ndarray
     volumes: dict[str, np.ndarray]
     privileged: np.ndarray
     privileged_names: list[str]
+    cohorts: np.ndarray
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def inputs(self, names: tuple[str, ...]) -> np.ndarray:
+    def inputs(self, names: Sequence[str]) -> np.ndarray:
         """Return the inputs ``names`` (see `covariates.encode`) of every patient, shape (n, p), not standardised."""
-        columns = encode(self.ages, self.resections, self.volumes)
+        columns = encode(self.ages, self.resections, self.volumes, mgmt=self.mgmt, kps=self.kps)
         return np.column_stack([columns[name] for name in names])
 
+    def class_known(self) -> np.ndarray:
+        """Return whose category is known, shape (n,): deaths, and who outlived the last boundary."""
+        return self.events | (self.days > LONG_ABOVE)
 
-def read_survival_table(source: Any, *, training: bool = True) -> SurvivalTable:
+    def select(self, rows: np.ndarray) -> SurvivalTable:
+        """Return the patients ``rows`` (indices, or bool of shape (n,))."""
+        rows = np.arange(len(self))[rows]
+
+        def pick(values: list[str]) -> list[str]:
+            return [values[row] for row in rows]
+
+        return SurvivalTable(
+            name=self.name,
+            ids=pick(self.ids),
+            days=self.days[rows],
+            events=self.events[rows],
+            ages=self.ages[rows],
+            resections=pick(self.resections),
+            mgmt=pick(self.mgmt),
+            idh=pick(self.idh),
+            kps=self.kps[rows],
+            volumes={region: values[rows] for region, values in self.volumes.items()},
+            privileged=self.privileged[rows],
+            privileged_names=self.privileged_names,
+            cohorts=self.cohorts[rows],
+        )
+
+
+def pool_tables(tables: Sequence[SurvivalTable]) -> SurvivalTable:
+    """Return the patients of several tables as one; a feature that a table lacks is missing for its patients.
+
+    Raises
+    ------
+    InputError
+        If a patient is in two of the tables.
+    """
+    ids = [patient for table in tables for patient in table.ids]
+    check_ids(ids, " + ".join(table.name for table in tables), "case")
+    names = list(dict.fromkeys(name for table in tables for name in table.privileged_names))
+    privileged = np.full((len(ids), len(names)), np.nan)
+    place = {name: index for index, name in enumerate(names)}
+    start = 0
+    for table in tables:
+        columns = [place[name] for name in table.privileged_names]
+        privileged[start : start + len(table), columns] = table.privileged
+        start += len(table)
+    return SurvivalTable(
+        name=" + ".join(table.name for table in tables),
+        ids=ids,
+        days=np.concatenate([table.days for table in tables]),
+        events=np.concatenate([table.events for table in tables]),
+        ages=np.concatenate([table.ages for table in tables]),
+        resections=[value for table in tables for value in table.resections],
+        mgmt=[value for table in tables for value in table.mgmt],
+        idh=[value for table in tables for value in table.idh],
+        kps=np.concatenate([table.kps for table in tables]),
+        volumes={
+            region: np.concatenate([table.volumes[region] for table in tables]) for region in (*VOLUME_REGIONS, "WT")
+        },
+        privileged=privileged,
+        privileged_names=names,
+        cohorts=np.repeat(np.arange(len(tables)), [len(table) for table in tables]),
+    )
+
+
+def read_survival_table(source: Any, *, training: bool = True, adult_wildtype: bool = False) -> SurvivalTable:
     """Read and check a table of patients.
 
     Parameters
     ----------
     source : path, pandas.DataFrame or SurvivalTable
-        A ``.csv`` or ``.csv.gz`` file in one of the two layouts above, or such a table in memory.
+        A ``.csv`` or ``.csv.gz`` file in one of the layouts above, or such a table in memory.
     training : bool
         Also ask for enough patients of every category to fit a model.
+    adult_wildtype : bool
+        Keep only whom the survival model is for: adults, grade 4 where the table has a `WHO CNS Grade`, no known IDH
+        mutation, and a known survival time.
 
     Raises
     ------
@@ -89,142 +190,143 @@ def read_survival_table(source: Any, *, training: bool = True) -> SurvivalTable:
     """
     if isinstance(source, SurvivalTable):
         return source
-    frame, name = _frame(source)
-    duplicated = [str(column) for column in frame.columns[frame.columns.duplicated()]]
-    if duplicated:
-        raise InputError(f"{name} has the column {duplicated[0]!r} more than once: keep one of them.")
-    id_column = _column(frame, _ID_COLUMNS, name, "the patient's name")
-    days_column = _column(frame, _DAYS_COLUMNS, name, "survival in days")
-    age_column = _column(frame, ("age", "Age"), name, "age in years")
-    resection_column = _column(frame, _RESECTION_COLUMNS, name, "the extent of resection")
+    frame, name = read_frame(source)
+    if adult_wildtype:
+        frame = _adult_wildtype(frame)
+    id_column = find_column(frame, _ID_COLUMNS, name, "the patient's name")
+    days_column = find_column(frame, _DAYS_COLUMNS, name, "survival in days")
+    age_column = find_column(frame, ("age", "Age"), name, "age in years")
+    resection_column = find_column(frame, _RESECTION_COLUMNS, name, "the extent of resection")
     ids = [str(value) for value in frame[id_column]]
-    _check_ids(ids, name, id_column)
-    _check_events(frame, name)
-    days = _numbers(frame, days_column, name)
-    ages = _numbers(frame, age_column, name)
-    _check_range(days, days_column, name, 0.0, 20000.0, "days")
-    _check_range(ages, age_column, name, 0.0, MAXIMUM_AGE, "years")
+    check_ids(ids, name, id_column)
+    days = numbers(frame, days_column, name)
+    ages = numbers(frame, age_column, name)
+    check_range(days, days_column, name, 0.0, 20000.0, "days")
+    check_range(ages, age_column, name, 0.0, MAXIMUM_AGE, "years")
     volumes, volume_columns = _volumes(frame, name)
     used = {id_column, days_column, age_column, resection_column, *volume_columns, *_NOT_FEATURES}
+    used |= {*_MGMT_COLUMNS, *_IDH_COLUMNS, *_KPS_COLUMNS}
     privileged, privileged_names = _features(frame, used, name)
     table = SurvivalTable(
         name=name,
         ids=ids,
         days=days,
+        events=_events(frame, name),
         ages=ages,
-        resections=_resections(frame, resection_column, name),
+        resections=choices(frame, resection_column, name, _resection),
+        mgmt=_mgmt(frame, name),
+        idh=_idh(frame),
+        kps=_kps(frame, name),
         volumes=volumes,
         privileged=privileged,
         privileged_names=privileged_names,
+        cohorts=np.zeros(len(ids), dtype=np.int64),
     )
     if training:
         _check_enough(table)
     return table
 
 
-def _frame(source: Any) -> tuple[pd.DataFrame, str]:
+def _adult_wildtype(frame: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
-    if isinstance(source, pd.DataFrame):
-        return source, "The table"
-    path = Path(source)
-    if not path.is_file():
-        raise InputError(f"The table {path} does not exist: give the path of a .csv or .csv.gz file.")
-    try:
-        opener: Any = gzip.open if path.suffix == ".gz" else open
-        with opener(path, "rt", encoding="utf-8-sig", newline="") as stream:
-            header = next(csv.reader(stream), [])
-        frame = pd.read_csv(path, encoding="utf-8-sig", low_memory=False)
-    except (OSError, EOFError, UnicodeDecodeError, ValueError, csv.Error) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"The table {path.name} cannot be read as comma-separated values: {reason}.") from error
-    # pandas renames a repeated column silently, so the file's own header is put back for the check above.
-    if len(header) == len(frame.columns):
-        frame.columns = pd.Index([column.strip() for column in header])
-    return frame, path.name
+    keep = np.array([state != "mutated" for state in _idh(frame)])
+    for columns, low in ((("WHO CNS Grade",), 4.0), (("age", "Age"), 18.0), (_DAYS_COLUMNS, 0.0)):
+        for column in columns:
+            if column in frame.columns:
+                values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=np.float64)
+                keep &= values > 0 if low == 0 else values >= low
+    return frame[keep].reset_index(drop=True)
 
 
-def _column(frame: pd.DataFrame, names: tuple[str, ...], table: str, meaning: str) -> str:
-    for name in names:
-        if name in frame.columns:
-            return name
-    raise InputError(f"{table} has no column with {meaning}: name it {' or '.join(repr(name) for name in names[:2])}.")
+def _first(frame: pd.DataFrame, columns: tuple[str, ...]) -> str | None:
+    return next((column for column in columns if column in frame.columns), None)
 
 
-def _numbers(frame: pd.DataFrame, column: str, table: str, *, missing: bool = False) -> np.ndarray:
-    import pandas as pd
-
-    values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=np.float64)
-    blank = np.array([is_missing(value) for value in frame[column]], dtype=bool)
-    text = np.isnan(values) & ~blank
-    if text.any():
-        row = int(np.argmax(text))
-        raise InputError(f"{table}, column {column!r}, row {row + 1}: {frame[column].iloc[row]!r} is not a number.")
-    infinite = np.isinf(values)
-    if infinite.any():
-        raise InputError(f"{table}, column {column!r}, row {int(np.argmax(infinite)) + 1}: the value is infinite.")
-    if blank.any() and not missing:
-        raise InputError(f"{table}, column {column!r}, row {int(np.argmax(blank)) + 1}: the value is missing.")
-    return values
-
-
-def _check_ids(ids: list[str], table: str, column: str) -> None:
-    seen: set[str] = set()
-    for row, name in enumerate(ids, start=1):
-        if name in seen:
-            raise InputError(f"{table}, column {column!r}, row {row}: the patient {name!r} occurs twice, keep one row.")
-        seen.add(name)
-
-
-def _check_events(frame: pd.DataFrame, table: str) -> None:
+def _events(frame: pd.DataFrame, table: str) -> np.ndarray:
     if "event" not in frame.columns:
-        return
-    events = _numbers(frame, "event", table)
-    if (events != 1).any():
-        row = int(np.argmax(events != 1)) + 1
-        raise InputError(
-            f"{table}, column 'event', row {row}: the patient is censored; this model is fitted on observed deaths "
-            "alone, so use a table in which event is 1 throughout."
-        )
-
-
-def _check_range(values: np.ndarray, column: str, table: str, low: float, high: float, unit: str) -> None:
-    wrong = (values <= low) | (values > high)
+        return np.ones(len(frame), dtype=bool)
+    events = numbers(frame, "event", table)
+    wrong = ~np.isin(events, (0.0, 1.0))
     if wrong.any():
         row = int(np.argmax(wrong))
         raise InputError(
-            f"{table}, column {column!r}, row {row + 1}: {values[row]:g} {unit} is impossible; expected more than "
-            f"{low:g} and at most {high:g}."
+            f"{table}, column 'event', row {row + 1}: {events[row]:g} is neither 1 (died) nor 0 (censored)."
         )
+    return events.astype(bool)
 
 
-def _resections(frame: pd.DataFrame, column: str, table: str) -> list[str]:
-    result = []
-    for row, value in enumerate(frame[column], start=1):
-        word = _RESECTION_WORDS.get(str(value).strip().lower(), value)
-        try:
-            result.append(checked_resection(word))
-        except InputError as error:
-            raise InputError(f"{table}, column {column!r}, row {row}: {error}") from None
-    return result
+def _resection(value: Any) -> str:
+    word = _RESECTION_WORDS.get(str(value).strip().lower(), value)
+    return word if word == NOT_GROSS_TOTAL else checked_resection(word)
+
+
+def _mgmt(frame: pd.DataFrame, table: str) -> list[str]:
+    column = _first(frame, _MGMT_COLUMNS)
+    if column is None:
+        return ["unknown"] * len(frame)
+
+    def state(value: Any) -> str:
+        return checked_choice(_MGMT_WORDS.get(str(value).strip().lower(), value), "MGMT status", MGMT_STATES)
+
+    states = choices(frame, column, table, state)
+    if "MGMT index" in frame.columns:
+        index = numbers(frame, "MGMT index", table, missing=True)
+        low = (index > 0) & (index < LOW_METHYLATION)
+        states = ["indeterminate" if few else value for few, value in zip(low, states, strict=True)]
+    return states
+
+
+def _idh(frame: pd.DataFrame) -> list[str]:
+    """Return mutated, wildtype or unknown; a named variant (`IDH1 p.R132H`) is a mutation."""
+    column = _first(frame, _IDH_COLUMNS)
+    if column is None:
+        return ["unknown"] * len(frame)
+    words = [str(value).strip().lower() for value in frame[column]]
+    return [
+        "unknown"
+        if is_missing(value) or word in _NO_IDH
+        else ("wildtype" if word.replace("-", "").replace(" ", "") == "wildtype" else "mutated")
+        for value, word in zip(frame[column], words, strict=True)
+    ]
+
+
+def _kps(frame: pd.DataFrame, table: str) -> np.ndarray:
+    column = _first(frame, _KPS_COLUMNS)
+    if column is None:
+        return np.full(len(frame), np.nan)
+    words = frame[[column]].astype(object).where(frame[[column]] != "Not Available")
+    scores = numbers(words, column, table, missing=True)
+    wrong = (scores < 0) | (scores > 100)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise InputError(f"{table}, column {column!r}, row {row + 1}: the KPS is {scores[row]:g}, expected 0 to 100.")
+    return scores
 
 
 def _volumes(frame: pd.DataFrame, table: str) -> tuple[dict[str, np.ndarray], list[str]]:
     volumes, columns = {}, []
     for region in VOLUME_REGIONS:
-        candidates = (volume_feature(region), f"T1GD_{_CAPTK_REGIONS[region]}_Volumetric_Volume")
-        column = next((name for name in candidates if name in frame.columns), None)
-        if column is None:
-            volumes[region] = np.full(len(frame), np.nan)
-            continue
+        column = _first(frame, (volume_feature(region), f"T1GD_{_CAPTK_REGIONS[region]}_Volumetric_Volume"))
         # A blank volume is an empty region: both CaPTk and pyradiomics have nothing to measure there.
-        values = np.nan_to_num(_numbers(frame, column, table, missing=True), nan=0.0)
-        negative = values < 0
-        if negative.any():
-            raise InputError(f"{table}, column {column!r}, row {int(np.argmax(negative)) + 1}: the volume is negative.")
-        volumes[region] = values
+        volumes[region] = _volume(frame, column, table, blank=0.0)
         columns.append(column)
-    return volumes, columns
+    column = _first(frame, (volume_feature("WT"), _UCSF_WHOLE_TUMOUR))
+    whole = _volume(frame, column, table, blank=np.nan)
+    parts = sum(volumes[region] for region in VOLUME_REGIONS)
+    volumes["WT"] = np.where(np.isnan(parts), whole, parts)
+    columns.append(column)
+    return volumes, [name for name in columns if name is not None]
+
+
+def _volume(frame: pd.DataFrame, column: str | None, table: str, *, blank: float) -> np.ndarray:
+    if column is None:
+        return np.full(len(frame), np.nan)
+    values = np.nan_to_num(numbers(frame, column, table, missing=True), nan=blank)
+    negative = values < 0
+    if negative.any():
+        raise InputError(f"{table}, column {column!r}, row {int(np.argmax(negative)) + 1}: the volume is negative.")
+    return values
 
 
 def _features(frame: pd.DataFrame, used: set[str], table: str) -> tuple[np.ndarray, list[str]]:
@@ -241,7 +343,7 @@ def _features(frame: pd.DataFrame, used: set[str], table: str) -> tuple[np.ndarr
 def _check_enough(table: SurvivalTable) -> None:
     if len(table) < MINIMUM_PATIENTS:
         raise InputError(f"{table.name} holds {len(table)} patients: at least {MINIMUM_PATIENTS} are needed to train.")
-    counts = np.bincount(class_indices(table.days), minlength=len(CATEGORIES))
+    counts = np.bincount(class_indices(table.days[table.class_known()]), minlength=len(CATEGORIES))
     for category, count in zip(CATEGORIES, counts, strict=True):
         if count < MINIMUM_PER_CLASS:
             raise InputError(

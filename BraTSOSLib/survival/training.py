@@ -1,8 +1,8 @@
-"""Cross-validating the survival models and fitting the one that is shipped."""
+"""Fitting the survival model that is shipped."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,25 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import DependencyError, InputError
+from . import validation
 from .cards import card_metrics, student_card, student_tensors, write_model
-from .categories import class_indices
-from .ensemble import fit_groups
-from .evaluation import (
-    ALONE,
-    LOGISTIC,
-    RIDGE,
-    STUDENT,
-    TEACHER,
-    ModelOutput,
-    baselines,
-    compare,
-    evaluate_external,
-    read_brats_regions,
-)
-from .folds import stratified_folds
+from .ensemble import StudentParameters, fit_groups
+from .evaluation import evaluate_external, read_brats_regions
 from .settings import SurvivalSettings
 from .student import BUNDLED, Student
-from .tables import SurvivalTable, read_survival_table
+from .tables import SurvivalTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,88 +24,14 @@ if TYPE_CHECKING:
 Progress = Callable[[str, float], None]
 
 
-def cross_validate(
-    table: str | Path | pd.DataFrame | SurvivalTable,
-    *,
-    seed: int = 0,
-    folds: int = 5,
-    repeats: int = 4,
-    progress: Progress | None = None,
-    settings: SurvivalSettings | None = None,
-) -> pd.DataFrame:
-    """Return the models' accuracy, MSE (days²), Spearman and C-index beside age + resection on the same folds.
-
-    Parameters
-    ----------
-    table : path, DataFrame or SurvivalTable
-        See `tables.read_survival_table`; one row a patient.
-    folds, repeats : int
-        Stratified folds, dealt anew in each repeat. Feature selection, scaling, distillation and calibration happen
-        inside each fold's training patients.
-    progress : callable, optional
-        ``progress(text, fraction)``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Ready to print: ``print(frame.to_string())``; a row for each of the two age + resection baselines, the
-        distilled student, the student alone (the same network and budget without the teacher) and the teacher, and
-        rows of paired differences. Brackets are 95 % bootstrap intervals over patients. The numbers themselves are
-        in ``frame.attrs["results"]``.
-
-    Raises
-    ------
-    InputError
-        If the table cannot be used, or the folds are too many for its patients.
-    """
-    _need_torch()
-    data = read_survival_table(table)
-    settings = settings or SurvivalSettings()
-    smallest = int(np.bincount(class_indices(data.days), minlength=3).min())
-    if not 2 <= folds <= smallest or repeats < 1:
-        raise InputError(
-            f"{folds} folds and {repeats} repeats were asked for: {data.name} allows 2 to {smallest} folds and needs "
-            "at least 1 repeat."
-        )
-    own, train = _outer_folds(data, folds, repeats, seed)
-    fits = fit_groups(data, train, settings, seed, progress)
-    plain = [baselines(data, mask, data) for mask in train]
-    models: dict[str, ModelOutput] = {}
-    for name in (LOGISTIC, RIDGE):
-        days = np.stack([group[name][0] for group in plain])
-        chances = [group[name][1] for group in plain]
-        known = [each for each in chances if each is not None]
-        models[name] = _held_out(own, days, np.stack(known) if known else None)
-    for name, predictions in ((STUDENT, fits.student), (ALONE, fits.alone), (TEACHER, fits.teacher)):
-        models[name] = _held_out(own, predictions.days, predictions.probabilities)
-    if progress is not None:
-        progress("Cross-validated", 1.0)
-    return compare(
-        data.days,
-        models,
-        [(STUDENT, LOGISTIC), (STUDENT, RIDGE), (STUDENT, ALONE)],
-        evaluation=f"{folds}-fold cross-validation, {repeats} repeats, on {data.name}",
-        seed=seed,
-    )
-
-
-def _outer_folds(data: SurvivalTable, folds: int, repeats: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return each patient's group in every repeat, shape (repeats, n), and each group's training patients."""
-    classes = class_indices(data.days)
-    dealt = np.stack([stratified_folds(classes, folds, seed * 7919 + repeat) for repeat in range(repeats)])
-    own = dealt + folds * np.arange(repeats)[:, None]
-    train = np.stack([dealt[group // folds] != group % folds for group in range(folds * repeats)])
-    return own, train
-
-
-def _held_out(own: np.ndarray, days: np.ndarray, probabilities: np.ndarray | None) -> ModelOutput:
-    """Return each patient's prediction by the one group of each repeat that did not train on the patient."""
-    patients = np.arange(own.shape[1])[None]
-    return ModelOutput(days[own, patients], None if probabilities is None else probabilities[own, patients])
+def cross_validate(table: Any, **options: Any) -> pd.DataFrame:
+    """See `validation.cross_validate`."""
+    need_torch()
+    return validation.cross_validate(table, **options)
 
 
 def train_survival(
-    table: str | Path | pd.DataFrame | SurvivalTable,
+    table: Any | Sequence[Any],
     output: str | Path,
     *,
     seed: int = 0,
@@ -131,8 +45,9 @@ def train_survival(
 
     Parameters
     ----------
-    table : path, DataFrame or SurvivalTable
-        See `tables.read_survival_table`.
+    table : path, DataFrame or SurvivalTable, or a sequence of them
+        See `tables.read_survival_table`. Of several tables, only adults without a known IDH mutation (grade 4 where it
+        is stated) are used, and they are pooled; censored patients add what is known of them.
     output : path
         A folder, which gets ``survival-student.safetensors`` and ``.json``, or a ``.safetensors`` file.
     evaluate : bool
@@ -148,39 +63,83 @@ def train_survival(
     Path
         The weights; weights and card appear together and whole, or not at all.
     """
-    _need_torch()
-    data = read_survival_table(table)
+    need_torch()
+    data = validation.read_tables(table)
     settings = settings or SurvivalSettings()
     folder_given = Path(output).suffix != ".safetensors"
     weights = Path(output) / f"{BUNDLED}.safetensors" if folder_given else Path(output)
     outsiders = None if external is None else read_brats_regions(*external)
     say: Progress = progress or (lambda text, fraction: None)
-    validated, start = comparison, 0.0
-    if comparison is not None and any(result["cases"] != len(data) for result in comparison.attrs.get("results", [])):
+    found: list[pd.DataFrame] = [] if comparison is None else [comparison]
+    counts = {int((data.cohorts == cohort).sum()) for cohort in np.unique(data.cohorts)}
+    if any(result["cases"] not in counts for frame in found for result in frame.attrs.get("results", [])):
         raise InputError(f"The comparison was made on another table than {data.name}: cross-validate this one.")
+    start = 0.0
     if evaluate and comparison is None:
         start = 0.85
-        validated = cross_validate(
-            data, seed=seed, settings=settings, progress=lambda text, part: say(f"Validation: {text}", 0.85 * part)
+        found.append(
+            validation.cross_validate(
+                data, seed=seed, settings=settings, progress=lambda text, part: say(f"Validation: {text}", start * part)
+            )
         )
     everyone = np.ones((1, len(data)), dtype=bool)
     fits = fit_groups(data, everyone, settings, seed, lambda text, part: say(text, start + (0.98 - start) * part))
-    metrics: list[dict[str, Any]] = [] if validated is None else list(validated.attrs.get("results", []))
     card = student_card(data, settings, seed, BUNDLED if folder_given else weights.stem)
-    tensors = student_tensors(fits.parameters)
+    tensors = student_tensors(fits.parameters) | _reference_tensors(data, settings, fits.parameters)
     if outsiders is not None:
-        frame = evaluate_external(
-            Student(card=card, names=settings.student_inputs, tensors=tensors),
-            data,
-            outsiders,
-            evaluation="external: BraTS 2019 patients of other sites than UPenn, none of them trained on",
+        student = Student(card=card, names=settings.student_inputs, tensors=tensors)
+        found.append(
+            evaluate_external(
+                student,
+                data,
+                outsiders,
+                evaluation="external: BraTS 2019 patients of other sites than UPenn, none of them trained on",
+            )
         )
-        metrics += frame.attrs["results"]
-    write_model(weights, tensors, {**card, "metrics": card_metrics(metrics)})
+    gathered = {
+        name: [entry for frame in found for entry in frame.attrs.get(name, [])]
+        for name in ("results", "reliability", "coverage")
+    }
+    card["metrics"] = card_metrics(gathered["results"])
+    if gathered["reliability"]:
+        card["reliability"] = gathered["reliability"][0]
+        card["calibration"] = [
+            {key: entry[key] for key in ("evaluation", "cases", "calibration_error", "band")}
+            for entry in gathered["reliability"]
+        ]
+        card["coverage"] = gathered["coverage"]
+    write_model(weights, tensors, card)
     say("Trained", 1.0)
     return weights
 
 
-def _need_torch() -> None:
-    if find_spec("torch") is None:
-        raise DependencyError("Training a survival model needs PyTorch: install it with `pip install torch`.")
+def _reference_tensors(
+    data: SurvivalTable, settings: SurvivalSettings, parameters: StudentParameters
+) -> dict[str, np.ndarray]:
+    """Return the training patients and the scale of the risk, by the names of `student.Student`."""
+    return {
+        "risk": np.array(_risk_scale(data, parameters.unseen[0])),
+        "cohort_inputs": data.inputs(settings.student_inputs),
+        "cohort_days": data.days.astype(np.float64),
+        "cohort_events": data.events.astype(np.float64),
+    }
+
+
+def _risk_scale(data: SurvivalTable, log_days: np.ndarray) -> tuple[float, float]:
+    """Return the mean of predicted log-days and the log hazard ratio per unit less, by a Cox model within cohorts."""
+    import pandas as pd
+    from lifelines import CoxPHFitter
+
+    centre = float(log_days.mean())
+    frame = pd.DataFrame(
+        {"less": centre - log_days, "days": data.days, "event": data.events.astype(int), "cohort": data.cohorts}
+    )
+    fitted = CoxPHFitter().fit(frame, "days", "event", strata=["cohort"])
+    return centre, float(fitted.params_["less"])
+
+
+def need_torch() -> None:
+    """Raise DependencyError unless the packages that training needs can be imported."""
+    for package, name in (("torch", "PyTorch"), ("lifelines", "lifelines")):
+        if find_spec(package) is None:
+            raise DependencyError(f"Training a survival model needs {name}: install it with `pip install {package}`.")

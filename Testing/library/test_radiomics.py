@@ -180,8 +180,8 @@ def test_unknown_words_are_refused() -> None:
         extract_features(case, labels, regions=("WT", "XX"))
     with pytest.raises(InputError, match=r"'fast'.*bratsos"):
         extract_features(case, labels, engine="fast")
-    with pytest.raises(InputError, match=r"'glcm'.*shape"):
-        Settings(classes=("glcm",))
+    with pytest.raises(InputError, match=r"'texture'.*shape"):
+        Settings(classes=("texture",))
     with pytest.raises(InputError, match="7"):
         extract_features(case, np.where(labels == 4, 7, labels))
 
@@ -197,7 +197,7 @@ def test_intensities_that_are_not_finite_are_refused_by_name(value: float) -> No
 def test_too_many_bins_are_refused_before_memory_goes() -> None:
     case, labels = make_case(), make_labels()
     case.volumes["flair"][4, 5, 5] = 1e30
-    with pytest.raises(InputError, match=r"flair.*bin_width"):
+    with pytest.raises(InputError, match=r"flair.*binWidth"):
         extract_features(case, labels, engine="bratsos")
 
 

@@ -113,6 +113,14 @@ def prediction(**changes) -> SimpleNamespace:
         "reason": None,
         "probabilities": {"short": 0.2, "medium": 0.3, "long": 0.5},
         "days": 500.0,
+        "days_low": None,
+        "days_high": None,
+        "risk": None,
+        "warnings": (),
+        "missing": (),
+        "contributions": (),
+        "cohort": None,
+        "spread": None,
         "flags": (),
         "inputs": {"age": 60.7, "resection": "GTR", "mgmt": None},
         "model": {"name": "little-student", "version": "2.0", "sha256": "cd" * 32},
@@ -240,7 +248,7 @@ def test_the_page_is_well_formed_and_loads_nothing(tmp_path):
     names = [tag for tag, _ in parser.seen]
     assert not {"script", "link", "iframe", "object"} & set(names)
     sources = [attributes["src"] for tag, attributes in parser.seen if tag == "img"]
-    assert len(sources) == 6
+    assert len(sources) == 7  # six slices and the estimate
     assert all(source.startswith("data:image/png;base64,") for source in sources)
     assert all(attributes["alt"] for tag, attributes in parser.seen if tag == "img")
     assert "url(" not in page
@@ -252,7 +260,7 @@ def test_the_page_says_what_a_reader_must_know(tmp_path):
     assert "For research only, not for clinical decisions" in page
     assert "SYNTHETIC" not in page
     assert "more than 450 days" in page
-    assert "50 %" in page
+    assert "the most probable of three: 50 %" in page
     assert "<strong>500 days</strong> (about 17 months)" in page
     assert "Typical error of the days in tests: 400 days (" in page
     assert "wrong in about half of patients: 46 to 52 of 100" in page
@@ -296,7 +304,7 @@ def test_no_category_shows_the_reason_and_no_numbers(tmp_path):
     assert "No survival category" in page
     assert "No tumour was found." in page
     assert "No tumour is outlined in these scans." in page
-    assert "Probability of each category" not in page
+    assert "Probabilities: short" not in page
 
 
 def test_flags_and_inputs_speak_of_regions_not_of_features(tmp_path):

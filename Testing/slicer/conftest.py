@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import slicerharness
+
+from BraTSOSLib.case import MODALITIES, Case, Clinical, Geometry
+from BraTSOSLib.errors import Cancelled
+from BraTSOSLib.jobs import Job, Outcome
+from BraTSOSLib.pipeline import OUTPUTS
+from BraTSOSLib.volumes import volumes
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODULE = Path(os.environ.get("BRATSOS_MODULE", REPOSITORY / "BraTSOS" / "BraTSOS.py"))
@@ -38,25 +45,96 @@ OBLIQUE = np.array([[0.8, -0.6, 0, 10], [0.6, 0.8, 0, -20], [0, 0, 1.5, 30], [0,
 
 
 class FakeRunner:
-    """Labels by the brightness of T1ce, predicts a fixed thing, and remembers what it was given."""
+    """Labels by the brightness of T1ce, predicts a fixed thing, and remembers what it was given.
+
+    Work is done at once, or, while ``patient`` is set, when ``release`` is called.
+    """
 
     def __init__(self):
-        self.case = self.labels = self.clinical = self.error = self.model = None
+        self.job = self.error = None
         self.warnings = ()
+        self.prediction = FakePrediction()
+        self.patient = False
+        self.works = []
 
-    def segment(self, case, *, model=None, progress=None, cancel=None):
-        if self.error:
-            raise self.error
-        self.case, self.model = case, model
-        if progress:
-            progress("Segmenting", 0.5)
+    @property
+    def case(self):
+        return self.job and self.job.case
+
+    @property
+    def labels(self):
+        return self.job.labels
+
+    @property
+    def clinical(self):
+        given = self.job.options.get("clinical")
+        return given and Clinical(**given)
+
+    def start(self, job):
+        self.job = job
+        self.works.append(FakeWork(self, job))
+        if not self.patient:
+            self.release()
+        return self.works[-1]
+
+    def release(self):
+        """Let the work that was started last end."""
+        work = self.works[-1]
+        result = None if self.error else getattr(self, f"_{work.job.task}")(work.job)
+        work.outcome = Outcome(result, self.error, "the log")
+
+    def segment(self, case):
+        """What is segmented of a case."""
         return np.select([case.volumes["t1ce"] > level for level in (90, 80, 70)], [4, 1, 2], 0).astype(np.uint8)
 
-    def predict(self, case, labels, clinical, *, progress=None):
-        if self.error:
-            raise self.error
-        self.case, self.labels, self.clinical = case, labels, clinical
-        return FakePrediction()
+    def _segment(self, job):
+        labels = self.segment(job.case)
+        return {"labels": labels, "warnings": self.warnings, "quality": None, "volumes": volumes(job.case, labels)}
+
+    def _features(self, job):
+        names = [f"{region}_original_shape_VoxelVolume" for region in ("NCR", "ED", "ET", "TC", "WT")]
+        names += [f"{m}_{region}_original_firstorder_Mean" for m in MODALITIES for region in ("NCR", "ED", "ET")]
+        return {"features": [(name, float(value)) for value, name in enumerate(names)]}
+
+    def _predict(self, job):
+        return {**self._features(job), "prediction": self.prediction, "volumes": volumes(job.case, job.labels)}
+
+    def _run(self, job):
+        folder = Path(tempfile.mkdtemp(dir=slicer.app.temporaryPath))
+        for name in OUTPUTS:
+            (folder / name).write_text(name, encoding="utf-8")
+        labels = self.segment(job.case) if job.labels is None else job.labels
+        job = Job(job.task, job.case, labels, job.options)
+        files = {name: str(folder / name) for name in OUTPUTS}
+        return {**self._predict(job), "labels": labels, "warnings": self.warnings, "files": files}
+
+    def _phantom(self, job):
+        scans = np.random.default_rng(0).uniform(0, 100, (4, 6, 8, 10)).astype(np.float32)
+        geometry = Geometry((10, 8, 6), (1.0, 1.0, 2.0), (5.0, 6.0, 7.0), (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0))
+        case = Case("Synthetic_0000", dict(zip(MODALITIES, scans, strict=True)), geometry, synthetic=True)
+        return {"case": case, "labels": self.segment(case)}
+
+
+class FakeWork:
+    """What ``FakeRunner`` has under way; stopped as soon as it is asked to."""
+
+    def __init__(self, runner, job):
+        self.runner, self.job = runner, job
+        self.stage, self.fraction, self.news, self.outcome = "Segmenting", 0.5, [], None
+        self.killed = False
+
+    def poll(self):
+        return self.outcome
+
+    def cancel(self):
+        self.outcome = self.outcome or Outcome(error=Cancelled("Stopped as asked; nothing was changed."))
+
+    def kill(self):
+        self.killed = True
+        self.cancel()
+
+    def discard(self):
+        pass
 
 
 class FakePrediction:
@@ -99,6 +177,13 @@ def messages(monkeypatch):
     shown: list[str] = []
     monkeypatch.setattr(slicer.util, "errorDisplay", lambda text, **options: shown.append(text))
     return shown
+
+
+@pytest.fixture(autouse=True)
+def model_folder(tmp_path, monkeypatch):
+    """The folder of imported models: not that of whoever runs the tests."""
+    monkeypatch.setenv("BRATSOS_MODELS", str(tmp_path / "models"))
+    return tmp_path / "models"
 
 
 @pytest.fixture

@@ -1,25 +1,25 @@
-"""The whole way on the digital phantom, with the library's own segmentation, features and survival model."""
+"""The whole way on the digital phantom: the panel, the library's own child process, and back into the scene."""
 
 from __future__ import annotations
-
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 import slicer
-from BraTSOSModule.runner import InProcessRunner
-from slicerharness.gestures import click, select_volumes
+from BraTSOSModule import segmentations
+from BraTSOSModule.runner import ChildRunner
+from slicerharness.gestures import click, finish_work, select_volumes
 
 from BraTSOSLib.case import MODALITIES
-from BraTSOSLib.errors import BraTSOSError
-from BraTSOSLib.resources import resource
 
 pytest.importorskip("scipy", reason="the phantom needs scipy")
 pytest.importorskip("pandas", reason="the feature table needs pandas")
 
-WRITE_SCREENSHOTS = "BRATSOS_SCREENSHOTS"
-"""Environment variable: set, the pictures in the repository are drawn anew."""
+
+@pytest.fixture
+def panel(host):
+    """The panel, computing with the library in a process of its own."""
+    host.widget.logic.runner = ChildRunner()
+    return host.widget
 
 
 @pytest.fixture(scope="module")
@@ -29,80 +29,56 @@ def phantom():
     return make_phantom(0)
 
 
-@pytest.fixture
-def volumes(phantom, scene):
-    case, _labels = phantom
-    matrix = np.eye(4)
-    matrix[:3, :3] = np.reshape(case.geometry.direction, (3, 3)) * case.geometry.spacing
-    matrix[:3, 3] = case.geometry.origin
-    matrix = np.diag([-1, -1, 1, 1]) @ matrix
-    return [
-        slicer.util.addVolumeFromArray(case.volumes[modality], ijkToRAS=matrix, name=f"{case.name}_{modality}")
-        for modality in MODALITIES
-    ]
-
-
-class Spy(InProcessRunner):
-    """The real runner; remembers what it gave, and can be told the labels instead of segmenting."""
-
-    def __init__(self, labels=None):
-        super().__init__(device="cpu")
-        self.labels, self.case, self.prediction = labels, None, None
-
-    def segment(self, case, **keywords):
-        self.case = case
-        if self.labels is None:
-            self.labels = super().segment(case, **keywords)
-        return self.labels
-
-    def predict(self, case, labels, clinical, **keywords):
-        np.testing.assert_array_equal(labels, self.labels)
-        self.prediction = super().predict(case, labels, clinical, **keywords)
-        return self.prediction
-
-
-def test_features_and_survival_of_the_true_labels(host, volumes, phantom, messages, tmp_path):
+def test_from_the_sample_button_to_the_report(panel, phantom, messages, monkeypatch, tmp_path):
+    """Real clicks and the library's real work; of the segmentation only its labels are given, to save time."""
+    ui = panel.ui
+    click(ui.sampleButton)
+    finish_work(panel)
+    assert messages == []
+    assert [getattr(panel.parameters, m).GetName() for m in MODALITIES] == [f"Synthetic_0000_{m}" for m in MODALITIES]
+    assert ui.checkLabel.text == "4 volumes, one grid, 1 mm, skull-stripped: ready."
     case, labels = phantom
-    runner = host.widget.logic.runner = Spy(labels)
-    ui = host.widget.ui
-    select_volumes(ui, volumes)
-    click(ui.segmentButton)
-    assert runner.case.geometry == case.geometry
-    assert runner.case.synthetic
+    node = segmentations.segmentationFromLabels(labels, case.name, panel.sections[2].selectedVolumes())
+    ui.segmentationSelector.setCurrentNode(node)
     ui.ageSpinBox.value = 60.7
     ui.resectionComboBox.setCurrentIndex(ui.resectionComboBox.findText("GTR"))
     click(ui.predictButton)
+    finish_work(panel)
     assert messages == []
-    prediction = runner.prediction
-    assert sum(prediction.probabilities.values()) == pytest.approx(1)
     shown = ui.resultTextBrowser.toPlainText()
-    assert f"Overall survival: {prediction.category}" in shown
-    assert f"{prediction.days:.0f} days" in shown
+    assert "Overall survival" in shown
     assert f"{np.isin(labels, (1, 2, 4)).sum() / 1000:.1f} mL" in shown
-    assert "Synthetic_0000" in shown
-    folder = Path(__file__).parent / "screenshots" if WRITE_SCREENSHOTS in os.environ else tmp_path
-    folder.mkdir(exist_ok=True)
-    host.parent.resize(440, 700)
-    slicer.app.processEvents()
-    assert host.parent.grab().save(str(folder / "panel.png"))
+    opened = []
+    monkeypatch.setattr("BraTSOSModule.sections.survival.openFile", opened.append)
+    target = tmp_path / "Bericht für Ü.html"
+    monkeypatch.setattr("qt.QFileDialog.getSaveFileName", lambda *_: str(target))
+    click(ui.reportButton)
+    finish_work(panel)
+    assert messages == []
+    assert opened == [target]
+    assert "Synthetic_0000" in target.read_text(encoding="utf-8")
+    assert [path.name for path in tmp_path.iterdir()] == [target.name]
 
 
-def test_segmentation_with_the_bundled_model(host, volumes, messages):
+def test_segmentation_with_the_bundled_model_can_be_cancelled_and_started_again(panel, phantom, messages):
     pytest.importorskip("torch", reason="segmentation needs torch")
-    try:
-        models = list(resource("Models").glob("segmenter*.safetensors"))
-    except BraTSOSError:
-        models = []
-    if not models:
-        pytest.skip("no segmentation weights are bundled")
-    runner = host.widget.logic.runner = Spy()
-    ui = host.widget.ui
-    select_volumes(ui, volumes)
+    from BraTSOSModule.volumes import addPhantom
+
+    case, _labels = phantom
+    ui = panel.ui
+    select_volumes(ui, list(addPhantom(case).values()))
+    before = slicer.mrmlScene.GetNumberOfNodes()
     click(ui.segmentButton)
+    click(ui.cancelButton)
+    finish_work(panel)
+    assert "nothing was changed" in ui.statusLabel.text
+    assert slicer.mrmlScene.GetNumberOfNodes() == before
+    ui.augmentationCheckBox.checked = False
+    click(ui.segmentButton)
+    finish_work(panel)
     assert messages == []
-    assert runner.labels.shape == (155, 240, 240)
-    assert set(np.unique(runner.labels)) <= {0, 1, 2, 4}
-    ui.ageSpinBox.value = 60.7
-    click(ui.predictButton)
-    assert messages == []
-    assert runner.prediction is not None
+    node = ui.segmentationSelector.currentNode()
+    found = segmentations.labelsFromSegmentation(node, panel.parameters.t1ce)
+    assert found.shape == (155, 240, 240)
+    assert set(np.unique(found)) <= {0, 1, 2, 4}
+    assert "mL" in ui.resultTextBrowser.toPlainText()

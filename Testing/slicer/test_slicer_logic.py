@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import slicer
 import vtk
-from BraTSOSModule import nodes
+from BraTSOSModule import segmentations
 from BraTSOSModule.geometry import ijkToRas
-from BraTSOSModule.runner import packagesPresent
+from BraTSOSModule.volumes import caseName
 
-from BraTSOSLib.errors import BraTSOSError, DependencyError, InputError
+from BraTSOSLib.errors import InputError
 from BraTSOSLib.labels import COLOURS
 
 FLIPPED = np.array([[0, 0, 2, -5], [-0.7, 0, 0, 6], [0, 1.1, 0, 7], [0, 0, 0, 1.0]])
@@ -58,7 +58,7 @@ def test_segments_are_named_coloured_and_reference_the_volumes(make_volumes, log
     for region, colour in COLOURS.items():
         np.testing.assert_allclose(inside.GetSegment(region).GetColor(), colour, atol=1e-6)
     assert segmentation.GetNodeReference(segmentation.GetReferenceImageGeometryReferenceRole()) is volumes[1]
-    assert list(nodes.volumesOf(segmentation).values()) == volumes
+    assert list(segmentations.volumesOf(segmentation).values()) == volumes
     assert segmentation.GetDisplayNode() is not None
 
 
@@ -94,7 +94,7 @@ def test_where_segments_overlap_the_inner_region_wins(make_volumes, logic, runne
     for region, extent in (("ED", 8), ("ET", 3), ("NCR", 0)):
         mask = np.zeros((6, 8, 10), np.uint8)
         mask[:, :, :extent] = 1
-        image = nodes._orientedImage(mask, volumes[1])
+        image = segmentations.orientedImage(mask, volumes[1])
         slicer.vtkSlicerSegmentationsModuleLogic.SetBinaryLabelmapToSegment(image, segmentation, region)
         inside.SeparateSegmentLabelmap(region)
     both = [slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, r, volumes[1]).sum() for r in ("ED", "ET")]
@@ -109,9 +109,9 @@ def test_renamed_segments_are_found_and_unknown_ones_named(make_volumes, logic, 
     other = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Drawn")
     other.GetSegmentation().AddEmptySegment("s1", "Segment_1")
     with pytest.raises(InputError, match=r"Drawn has no segment named NCR, ED or ET, only Segment_1"):
-        logic.predict(other, age=60, volumes=nodes.volumesOf(segmentation))
+        logic.predict(other, age=60, volumes=segmentations.volumesOf(segmentation))
     other.GetSegmentation().GetSegment("s1").SetName("et")
-    logic.predict(other, age=60, volumes=nodes.volumesOf(segmentation))
+    logic.predict(other, age=60, volumes=segmentations.volumesOf(segmentation))
     assert not runner.labels.any()
 
 
@@ -134,10 +134,10 @@ def test_a_transform_on_all_volumes_is_kept(make_volumes, logic, runner):
 
 
 def test_the_case_is_named_after_what_the_names_share():
-    assert nodes.caseName(["A_1_t1", "A_1_t1ce", "A_1_t2", "A_1_flair"], "x") == "A_1"
-    assert nodes.caseName(["B-00-t1n", "B-00-t1c", "B-00-t2w", "B-00-t2f"], "x") == "B-00"
-    assert nodes.caseName(["T1", "T1ce", "T2", "FLAIR"], "T1ce") == "T1ce"
-    assert nodes.caseName(["T1", "T1ce", "T2", "T2FLAIR"], "T1ce") == "T1ce"
+    assert caseName(["A_1_t1", "A_1_t1ce", "A_1_t2", "A_1_flair"], "x") == "A_1"
+    assert caseName(["B-00-t1n", "B-00-t1c", "B-00-t2w", "B-00-t2f"], "x") == "B-00"
+    assert caseName(["T1", "T1ce", "T2", "FLAIR"], "T1ce") == "T1ce"
+    assert caseName(["T1", "T1ce", "T2", "T2FLAIR"], "T1ce") == "T1ce"
 
 
 def test_the_case_owns_its_voxels(make_volumes, logic, runner):
@@ -219,7 +219,7 @@ def test_a_failure_while_the_segmentation_is_built_leaves_nothing_behind(make_vo
     def fail(node, reference):
         raise RuntimeError("half-way")
 
-    monkeypatch.setattr(nodes, "_putBeside", fail)
+    monkeypatch.setattr(segmentations, "putBeside", fail)
     with pytest.raises(RuntimeError, match="half-way"):
         logic.segment(*volumes)
     assert nodeCount() == before
@@ -249,14 +249,6 @@ def test_predict_says_what_it_lacks(make_volumes, logic):
     slicer.mrmlScene.RemoveNode(volumes[2])
     with pytest.raises(InputError, match="no longer in the scene"):
         logic.predict(segmentation, age=60)
-
-
-def test_a_missing_package_is_an_error_of_the_library_that_says_how_to_get_it():
-    with pytest.raises(DependencyError, match="pandas is not installed in Slicer") as caught, packagesPresent():
-        raise ModuleNotFoundError("No module named 'pandas'", name="pandas")
-    assert isinstance(caught.value, BraTSOSError)
-    with pytest.raises(DependencyError, match="PyTorch extension"), packagesPresent():
-        raise ModuleNotFoundError("No module named 'torch'", name="torch")
 
 
 def test_the_segmentation_survives_saving_and_loading_the_scene(make_volumes, logic, runner, tmp_path):

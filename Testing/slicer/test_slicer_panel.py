@@ -13,13 +13,6 @@ from BraTSOSLib.case import RESECTIONS
 from BraTSOSLib.errors import InputError
 
 
-@pytest.fixture(autouse=True)
-def model_folder(tmp_path, monkeypatch):
-    """The folder of imported models: not that of whoever runs the tests."""
-    monkeypatch.setenv("BRATSOS_MODELS", str(tmp_path / "models"))
-    return tmp_path / "models"
-
-
 @pytest.fixture
 def ui(host):
     return host.widget.ui
@@ -95,7 +88,7 @@ def test_no_category_is_shown_with_its_reason(ui, make_volumes, runner):
     prediction = type(
         "P", (), {"category": None, "reason": "no tumour", "probabilities": None, "days": None, "flags": ()}
     )
-    runner.predict = lambda *arguments, **keywords: prediction
+    runner.prediction = prediction
     select_volumes(ui, make_volumes())
     click(ui.segmentButton)
     ui.ageSpinBox.value = 50
@@ -206,7 +199,7 @@ def test_the_bundled_model_is_selected_and_its_card_shown(ui, make_volumes, runn
     assert "Not for clinical decisions" in ui.modelSelector.toolTip
     select_volumes(ui, make_volumes())
     click(ui.segmentButton)
-    assert runner.model is None
+    assert "model" not in runner.job.options
 
 
 def test_an_imported_model_can_be_selected_and_is_kept_in_the_scene(host, ui, make_volumes, runner, model_folder):
@@ -220,7 +213,7 @@ def test_an_imported_model_can_be_selected_and_is_kept_in_the_scene(host, ui, ma
     assert host.widget.logic.getParameterNode().model == "zoo"
     select_volumes(ui, make_volumes())
     click(ui.segmentButton)
-    assert runner.model == "zoo"
+    assert runner.job.options["model"] == "zoo"
     host.exit()
     host.enter()
     assert ui.modelSelector.currentText == "zoo (imported)"

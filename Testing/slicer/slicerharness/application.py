@@ -79,6 +79,10 @@ class Application:
         self._logics["Colors"].AddDefaultColorNodes()
         vtk.vtkLogger.SetStderrVerbosity(vtk.vtkLogger.VERBOSITY_WARNING)
 
+    def layoutManager(self):
+        """There is no main window."""
+        return None
+
     def mrmlScene(self):
         return self._scene
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from PySide6 import QtCore, QtTest
 
 
@@ -15,3 +17,14 @@ def select_volumes(ui, volumes) -> None:
     """Select T1, T1ce, T2 and FLAIR, in this order; None leaves a selector empty."""
     for name, volume in zip(("t1", "t1ce", "t2", "flair"), volumes, strict=True):
         getattr(ui, f"{name}Selector").setCurrentNode(volume)
+
+
+def finish_work(widget, seconds: float = 300) -> None:
+    """Let the application live until the work that the panel follows has ended."""
+    import slicer
+
+    until = time.monotonic() + seconds
+    while widget.busy:
+        assert time.monotonic() < until, widget.ui.statusLabel.text
+        slicer.app.processEvents()
+        time.sleep(0.02)

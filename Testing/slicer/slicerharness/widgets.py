@@ -134,6 +134,7 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
     addEnabled = stored(bool, "addEnabled", True)
     removeEnabled = stored(bool, "removeEnabled", True)
     renameEnabled = stored(bool, "renameEnabled", False)
+    noneDisplay = stored(str, "noneDisplay", "None")
 
     def mrmlScene(self):
         return self._h_scene
@@ -183,7 +184,7 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         found = [node for node in found if self._h_fits(node)]
         self._h_nodes = ([None] if self.noneEnabled else []) + found
         self._h_box.clear()
-        self._h_box.addItems([node.GetName() if node else "None" for node in self._h_nodes])
+        self._h_box.addItems([node.GetName() if node else self.noneDisplay for node in self._h_nodes])
         kept = self._h_node if self._h_node in self._h_nodes else None
         if kept is None and not self.noneEnabled and found:
             kept = found[0]
@@ -200,6 +201,27 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         self.currentNodeIDChanged.emit(node.GetID() if node else "")
 
 
+@stands_in
+class ctkPathLineEdit(QtWidgets.QWidget):
+    """A line for a path, and a button to choose it."""
+
+    currentPathChanged = Signal(str)
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self._h_line = QtWidgets.QLineEdit()
+        layout = QtWidgets.QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._h_line)
+        layout.addWidget(QtWidgets.QToolButton(text="…"))
+        self._h_line.connect("textChanged(QString)", self.currentPathChanged.emit)
+
+    def setCurrentPath(self, path):
+        self._h_line.setText(path)
+
+    currentPath = Property(str, lambda self: self._h_line.property("text"), setCurrentPath, notify=currentPathChanged)
+
+
 # Slicer's own Python compares widgets with these types; nothing here can build one.
 _NAMED_ONLY_CTK = [
     "ctkCheckBox",
@@ -210,7 +232,6 @@ _NAMED_ONLY_CTK = [
     "ctkComboBox",
     "ctkRangeWidget",
     "ctkDoubleRangeSlider",
-    "ctkPathLineEdit",
     "ctkDirectoryButton",
     "ctkColorPickerButton",
 ]
@@ -229,7 +250,7 @@ def ctk_module() -> types.ModuleType:
     ctk = types.ModuleType("ctk", __doc__)
     for name in _NAMED_ONLY_CTK:
         setattr(ctk, name, _named_only(name))
-    ctk.ctkCollapsibleButton = ctkCollapsibleButton
+    ctk.ctkCollapsibleButton, ctk.ctkPathLineEdit = ctkCollapsibleButton, ctkPathLineEdit
     return ctk
 
 

@@ -1,4 +1,4 @@
-"""Stand-in for ``slicer.parameterNodeWrapper``: node, text, number and enumeration members, bound to four widgets.
+"""Stand-in for ``slicer.parameterNodeWrapper``: node, text, number and enumeration members, bound to widgets.
 
 As in Slicer, a combo box is filled from the enumeration's ``label()``, a spin box gets its range from ``WithinRange``,
 a node selector its node types, and every value is kept in the real parameter node.
@@ -41,6 +41,8 @@ class _Member:
         if not wrapper.parameterNode.HasParameter(self.name):  # closing the scene empties the node but keeps it
             return self.default
         text = wrapper.parameterNode.GetParameter(self.name)
+        if self.type is bool:
+            return text == "True"
         return self.type[text] if self.is_enum else self.type(text)
 
     def __set__(self, wrapper, value):
@@ -69,6 +71,10 @@ class _Connector:
         elif kind == "QDoubleSpinBox" and member.type is float:
             widget.minimum, widget.maximum = member.range.minimum, member.range.maximum
             self.signal = "valueChanged(double)"
+            self.read, self.write = lambda: widget.value, lambda value: setattr(widget, "value", value)
+        elif kind == "QSpinBox" and member.type is int:
+            widget.minimum, widget.maximum = member.range.minimum, member.range.maximum
+            self.signal = "valueChanged(int)"
             self.read, self.write = lambda: widget.value, lambda value: setattr(widget, "value", value)
         elif kind == "QComboBox" and member.is_enum:
             values = list(member.type)

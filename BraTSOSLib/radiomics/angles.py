@@ -1,0 +1,22 @@
+"""Means of a feature over the directions it was computed for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+EPSILON = float(np.spacing(1))
+"""ε = 2.2e-16, added to probabilities before their logarithm is taken."""
+
+
+def mean_over_directions(values: np.ndarray) -> float:
+    """Return the mean of ``values`` (A,), those that are NaN left out; NaN if there are none."""
+    values = values.ravel()
+    missing = np.isnan(values)
+    found = len(values) - np.count_nonzero(missing)
+    return float(np.sum(np.where(missing, 0, values)) / found) if found else np.nan
+
+
+def mean_over_all_directions(values: np.ndarray) -> float:
+    """Return the mean of ``values`` (A,); NaN if any is, or if there are none."""
+    values = values.ravel()
+    return float(np.sum(values) / len(values)) if len(values) else np.nan
