@@ -30,6 +30,7 @@ _NAMES = {
 }
 _LABELS = {1: "NCR", 2: "ED", 3: "ET", 4: "ET"}
 """BraTS to 2021 writes 4 for enhancing tumour, BraTS 2023 and MONAI 3."""
+_WHOLE = ({1, 2, 3}, {1, 2, 4})
 _NUMBERED = re.compile(r"(?:segment|label|seg)?[_ ]?(\d+)", re.IGNORECASE)
 
 
@@ -80,11 +81,14 @@ def _byName(segmentation, there: dict[str, str]) -> dict[str, str]:
 
 
 def _byLabel(segmentation, there: dict[str, str]) -> dict[str, str]:
-    """By the numbers in the names: the label values of segments drawn by hand only count them, and mean nothing."""
+    """By the numbers in the names, where there is one for each region, as in an imported label map.
+
+    Not by the segments' own label values: those of segments that were drawn only count them, and mean nothing.
+    """
     numbers = {segmentID: _NUMBERED.fullmatch(name.strip()) for segmentID, name in there.items()}
     if not all(numbers.values()):
         return {}
     labels = {segmentID: int(match[1]) for segmentID, match in numbers.items() if match}
-    if not set(labels.values()) <= set(_LABELS) or {3, 4} <= set(labels.values()):
+    if set(labels.values()) not in _WHOLE:
         return {}
     return {segmentID: _LABELS[label] for segmentID, label in labels.items()}

@@ -98,7 +98,7 @@ _OF_PREPARED_MASK = (
 
 def diagnostic_names(settings: Settings) -> tuple[str, ...]:
     """Return the names of the diagnostics of a block: those of what was loaded, then those of what was prepared."""
-    names = DIAGNOSTIC_NAMES
+    names: tuple[str, ...] = DIAGNOSTIC_NAMES
     if settings.resampled_pixel_spacing is not None and settings.interpolator is not None:
         names += tuple(f"Image-interpolated_{name}" for name in _OF_PREPARED_IMAGE)
         names += tuple(f"Mask-interpolated_{name}" for name in _OF_PREPARED_MASK)
@@ -135,8 +135,8 @@ def table_keys(layout: Layout, settings: Settings) -> list[Key]:
     shape_once = not (layout.shape_per_modality or settings.resegment_shape)
     if not shape_once:
         pairs: Sequence[tuple[str, str]] = [(m, r) for m in layout.modalities for r in layout.regions]
-        options = {"diagnostics": layout.diagnostics, "shape": True}
-        return [key for pair in pairs for key in block_keys(*pair, settings, **options)]
+        blocks = [block_keys(*pair, settings, diagnostics=layout.diagnostics, shape=True) for pair in pairs]
+        return [key for block in blocks for key in block]
     keys: list[Key] = []
     for region in layout.regions:
         keys += shape_keys(None, region, settings)

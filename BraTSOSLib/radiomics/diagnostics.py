@@ -63,6 +63,10 @@ def _short(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _statistics(values: np.ndarray) -> dict[str, float]:
+    return {"Mean": float(values.mean()), "Minimum": float(values.min()), "Maximum": float(values.max())}
+
+
 def of_image(volume: Volume, geometry: Geometry, prefix: str = "original") -> dict[str, Any]:
     """Return what is said of an image."""
     import SimpleITK as sitk  # noqa: N813
@@ -74,7 +78,7 @@ def of_image(volume: Volume, geometry: Geometry, prefix: str = "original") -> di
         found["Dimensionality"] = "3D"
     found.update(Spacing=tuple(geometry.spacing), Size=tuple(geometry.size))
     values = array.astype(float)
-    found.update(Mean=values.mean(), Minimum=values.min(), Maximum=values.max())
+    found.update(_statistics(values))
     return {f"Image-{prefix}_{name}": value for name, value in found.items()}
 
 
@@ -88,7 +92,7 @@ def of_mask(mask: np.ndarray, geometry: Geometry, prefix: str = "original") -> d
         found["Hash"] = sitk.Hash(to_itk(mask.astype(np.uint32), geometry))
     box = bounding_box(mask)
     voxels = np.array(np.nonzero(mask))
-    centre = tuple(voxels.mean(axis=1)[::-1])
+    centre = tuple(voxels.mean(axis=1)[::-1].tolist())
     grid = to_itk(np.zeros((1, 1, 1), np.uint8), geometry)
     found.update(
         Spacing=tuple(geometry.spacing),
@@ -106,9 +110,8 @@ def prepared(sample: Sample, prefix: str) -> dict[str, Any]:
     """Return what is said of image and region after resampling (``"interpolated"``) or resegmentation."""
     assert sample.volume is not None
     values = sample.volume.typed(sample.volume.array[sample.mask]).astype(float)
-    inside = {"Mean": values.mean(), "Minimum": values.min(), "Maximum": values.max()}
     return {
         **of_image(sample.volume, sample.geometry, prefix),
         **of_mask(sample.mask, sample.geometry, prefix),
-        **{f"Mask-{prefix}_{name}": value for name, value in inside.items()},
+        **{f"Mask-{prefix}_{name}": value for name, value in _statistics(values).items()},
     }

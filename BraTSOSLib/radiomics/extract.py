@@ -70,8 +70,8 @@ def extract_features(
     pandas.DataFrame
         Columns ``feature`` (see ``names.py``) and ``value``, one row a feature, the same rows for every case: features
         that are undefined are NaN; an empty region has volume 0 and NaN otherwise. ``value`` is float unless there are
-        diagnostics. ``attrs`` holds ``engine``, ``engine_version``, ``preset``, ``settings`` and ``notes`` (where
-        values are missing, why).
+        diagnostics. ``attrs`` holds ``engine``, ``engine_version``, ``preset``, ``regions`` (with what names call
+        them), ``settings`` and ``notes`` (where values are missing, why).
 
     Raises
     ------
@@ -178,6 +178,7 @@ def _table(job: Job, empty: Sequence[str], layout: Layout, case: Case, engine: E
         engine=engine.name,
         engine_version=engine.version,
         preset=preset,
+        regions={region: layout.aliases.get(region, region) for region in layout.regions},
         settings=job.settings.to_dict(),
         notes={**notes, **job.notes},
     )

@@ -109,9 +109,10 @@ def _gradient(volume: Volume, box: Box, settings: Settings) -> np.ndarray:
     """Return the gradient's magnitude by central differences; one voxel around the box is enough for it."""
     import SimpleITK as sitk  # noqa: N813
 
-    wide = tuple(
+    sides = [
         slice(max(part.start - 1, 0), min(part.stop + 1, n)) for part, n in zip(box, volume.array.shape, strict=True)
-    )
+    ]
+    wide = sides[0], sides[1], sides[2]
     image = sitk.GetImageFromArray(volume.crop(wide))
     image.SetSpacing([float(step) for step in reversed(volume.spacing)])
     gradient = sitk.GradientMagnitudeImageFilter()

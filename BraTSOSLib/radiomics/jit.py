@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -18,7 +18,7 @@ def compiled(function: Function) -> Function:
         import numba
     except Exception:  # an installation that does not fit numpy fails in many ways; all mean that it cannot be used
         return function
-    return numba.njit(cache=True, nogil=True)(function)
+    return cast(Function, numba.njit(cache=True, nogil=True)(function))
 
 
 def find_cache_folder() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import InputError
+from .box import bounding_box
 from .columns import Key, diagnostic_names
 from .image_types import filtered, image_names
 from .job import Job, Task
@@ -70,7 +72,7 @@ def shape_features(mask: np.ndarray, spacing: tuple[float, float, float], settin
     if "shape" in settings.classes:
         values = SHAPE.compute(Shape(mask, spacing), settings.features_of("shape"))
         found.update({("shape", name): value for name, value in values.items()})
-    if "shape2D" in settings.classes and settings.force_2d:
+    if "shape2D" in settings.classes:
         from .shape2d import compute
 
         values = compute(mask, spacing, settings.force_2d_dimension)
@@ -90,9 +92,15 @@ def _measure_shape(job: Job, region: str) -> Iterator[str]:
 def _keep_shape(
     job: Job, modality: str | None, region: str, mask: np.ndarray, spacing: tuple[float, float, float]
 ) -> None:
-    if mask.any():
-        for (feature_class, feature), value in shape_features(mask, spacing, job.settings).items():
-            job.values[Key(modality, region, ORIGINAL, feature_class, feature)] = value
+    if not mask.any():
+        return
+    settings, box = job.settings, bounding_box(mask)
+    axis = settings.force_2d_dimension
+    if "shape2D" in settings.classes and not (settings.force_2d and box[axis].stop - box[axis].start == 1):
+        job.notes[f"{region} shape2D"] = "Shape in a plane is that of a region in one slice, with force_2d."
+        settings = replace(settings, classes=tuple(name for name in settings.classes if name != "shape2D"))
+    for (feature_class, feature), value in shape_features(mask, spacing, settings).items():
+        job.values[Key(modality, region, ORIGINAL, feature_class, feature)] = value
 
 
 def _measure_modality(job: Job, modality: str) -> Iterator[str]:

@@ -62,8 +62,8 @@ PRESETS: dict[str, Preset] = {
             "student",
             "the volumes that the bundled survival model uses, and nothing else",
             Settings(classes=("shape",), features={"shape": ("VoxelVolume",)}),
-            Layout(),
-            "5 regions x 1 volume",
+            Layout(regions=("NCR", "ED", "ET")),
+            "3 regions x 1 volume",
         ),
         Preset(
             "brats-core",

@@ -165,11 +165,11 @@ class PyradiomicsEngine:
                         found = next(filtered, None)
                         if found is None:
                             break
+                        made, name, own = found
                         for region in region_only:
-                            _keep(
-                                job, modality, region, self._features(extractor, *found, masks[region], boxes[region])
-                            )
-                    yield f"{modality} {found[1]}"
+                            values = self._features(extractor, made, name, own, masks[region], boxes[region])
+                            _keep(job, modality, region, values)
+                    yield f"{modality} {name}"
 
     def _features(
         self, extractor: Any, image: sitk.Image, name: str, settings: dict[str, Any], mask: sitk.Image, box: np.ndarray

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -30,14 +30,11 @@ class Volume:
 
     array: np.ndarray
     spacing: tuple[float, float, float]
-    dtype: np.dtype = field(default=None)  # type: ignore[assignment]
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "dtype", np.dtype(self.array.dtype if self.dtype is None else self.dtype))
+    dtype: np.dtype | None = None
 
     def typed(self, part: np.ndarray) -> np.ndarray:
         """Return a part of the array in the type to compute in."""
-        return part.astype(self.dtype, copy=False)
+        return part if self.dtype is None else part.astype(self.dtype, copy=False)
 
     def crop(self, box: Box) -> np.ndarray:
         """Return the part of the image inside ``box``, contiguous, in the type to compute in."""

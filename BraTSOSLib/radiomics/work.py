@@ -73,12 +73,12 @@ def run_tasks(
             try:
                 left = len(futures)
                 while left:
-                    message = news.get()
-                    if message is None:
+                    said = news.get()
+                    if said is None:
                         left -= 1
                     else:
                         done += 1
-                        report(f"Measured {message}")
+                        report(f"Measured {said}")
             finally:
                 stop.set()
                 for future in futures:

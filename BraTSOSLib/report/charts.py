@@ -244,7 +244,7 @@ def draw_contributions(contributions: Sequence[Contribution]) -> Chart:
     axes.axhline(len(rows) - 1.5, color=LINE, linewidth=0.8)
     axes.set_yticks(range(len(rows)), [label for label, _ in rows])
     axes.get_yticklabels()[-1].set_fontweight("bold")
-    axes.set_xlim(-1.7 * reach, 1.7 * reach)
+    axes.set_xlim(-2.1 * reach, 2.1 * reach)  # room for the words beside the longest bar
     axes.invert_yaxis()
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)

@@ -32,7 +32,7 @@ from .student import Student, load_student
 
 __all__ = ["UNRELIABLE", "Flag", "Prediction", "SegmentationSpread", "predict_survival"]
 
-_CARD_SUMMARY = ("intended_use", "limits", "training_data", "metrics", "reliability")
+_CARD_SUMMARY = ("intended_use", "limits", "training_data", "metrics", "reliability", "coverage")
 
 
 def predict_survival(

@@ -1,4 +1,4 @@
-"""Calibration error, its band under perfect calibration, reliability and coverage, against brute force and lifelines."""
+"""Calibration error, its band under perfect calibration, reliability and coverage, against others and brute force."""
 
 from __future__ import annotations
 

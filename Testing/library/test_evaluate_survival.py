@@ -124,9 +124,9 @@ def test_brier_score_by_hand():
 
 
 def test_weighting_undoes_censoring():
-    predictions, truth = cohort(4000, seed=5, censoring=False)
+    predictions, truth = cohort(2000, seed=5, censoring=False)
     complete = values_of(evaluate_table(predictions, truth, resamples=1))
-    leaving = np.random.default_rng(6).integers(50, 1200, 4000)
+    leaving = np.random.default_rng(6).integers(50, 1200, 2000)
     hidden = truth.assign(days=np.minimum(truth["days"], leaving), event=(truth["days"] <= leaving).astype(int))
     found = values_of(evaluate_table(predictions, hidden, resamples=1))
     for name in ("brier_300", "brier_450", "coverage"):
@@ -284,10 +284,6 @@ def test_command(tables, tmp_path, capsys):
     assert "For research only" in page
     for source in ("http://", "https://", "<script", 'src="/'):
         assert source not in page
-    first = page
-    assert main(["evaluate", "survival", predictions, truth, *options]) == 0
-    assert (tmp_path / "page.html").read_text(encoding="utf-8") == first
-    capsys.readouterr()
     assert main(["evaluate", "survival", predictions, truth, "--resamples", "20", "--json"]) == 0
     content = json.loads(capsys.readouterr().out)
     assert content["metrics"]["c_index"]["value"] == pytest.approx(float(table.set_index("metric")["value"]["c_index"]))
@@ -316,6 +312,8 @@ def test_page_of_a_few_patients_with_days_alone(tmp_path):
     assert "3 patients judged" in page
     assert "too narrow" in page
     assert "Calibration error" not in page.split("<section")[0]
+    write_page(tmp_path / "again.html", evaluate_table(predictions[["case", "days"]], truth, resamples=5))
+    assert (tmp_path / "again.html").read_bytes() == (tmp_path / "page.html").read_bytes()
 
 
 def changed(frame: pd.DataFrame, row: int, column: str, value: object) -> pd.DataFrame:

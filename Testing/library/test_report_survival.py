@@ -12,7 +12,7 @@ from test_report import prediction as plain_prediction
 
 from BraTSOSLib.report.charts import draw_contributions, draw_estimate, draw_reliability, draw_similar, signed
 from BraTSOSLib.report.comparison import comparison_with_baseline
-from BraTSOSLib.report.explanation import missing_titles, place_lines, reliability_views, spread_view
+from BraTSOSLib.report.explanation import coverage_lines, missing_titles, place_lines, reliability_views, spread_view
 from BraTSOSLib.resources import resource
 from BraTSOSLib.survival.prediction import Prediction, SegmentationSpread
 from BraTSOSLib.survival.predictor import predict_survival
@@ -216,13 +216,31 @@ def test_a_card_that_compares_with_nothing_says_nothing():
 
 
 def test_reliability_is_judged_only_where_the_card_does():
-    view = {"evaluation": "CV", "cases": 141, "bins": BINS, "error": 0.04, "band": {"low": 0.01, "high": 0.08}}
+    view = {
+        "evaluation": "CV",
+        "cases": 141,
+        "bins": BINS,
+        "calibration_error": 0.04,
+        "band": {"low": 0.01, "high": 0.08},
+    }
     assert "as a well calibrated model" in reliability_views(view)[0]["verdict"]
-    assert "more than" in reliability_views([{**view, "error": 0.1}])[0]["verdict"]
+    assert "more than" in reliability_views([{**view, "calibration_error": 0.1}])[0]["verdict"]
     assert reliability_views({**view, "band": None})[0]["verdict"] == ""
     assert reliability_views({"evaluation": "CV"}) == []
     assert reliability_views(None) == []
     assert reliability_views([{**view, "bins": [{"predicted": 0.3}]}, "CV"]) == []
+
+
+def test_how_often_the_interval_held_is_said(tmp_path):
+    coverage = [
+        {"evaluation": "elsewhere", "nominal": 0.8, "value": 0.867, "low": 0.775, "high": 0.932, "cases": 83},
+        {"evaluation": "CV", "value": 0.8},
+        {"evaluation": "nothing"},
+    ]
+    expected = ["87 of 100 (95 % interval 78 to 93), meant to be 80: elsewhere, 83 patients", "80 of 100: CV"]
+    assert coverage_lines(coverage) == expected
+    assert expected[0] in page_of(tmp_path, cards=[{**CARDS[1], "coverage": coverage}])
+    assert coverage_lines(None) == []
 
 
 def test_the_extent_of_resection_is_never_presented_as_a_choice(tmp_path, prediction):

@@ -27,7 +27,8 @@ from BraTSOSLib.survival.evaluation import (
 )
 from BraTSOSLib.survival.folds import stratified_folds
 from BraTSOSLib.survival.metrics import accuracy, concordance_index, mean_squared_error, spearman
-from BraTSOSLib.survival.tables import read_survival_table
+from BraTSOSLib.survival.tables import SurvivalTable, read_survival_table
+from BraTSOSLib.survival.validation import evaluate_transfer, read_tables
 
 torch = pytest.importorskip("torch")
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "survival"
@@ -88,21 +89,83 @@ def test_held_out_patients_change_nothing_for_the_others() -> None:
 
 
 def test_distillation_loss_terms() -> None:
-    from BraTSOSLib.survival.distillation import distillation_loss
+    from BraTSOSLib.survival.distillation import _Tensors, distillation_loss
 
-    logits = torch.tensor([[[1.0, 0.0, -1.0, 0.3]]])
-    classes, log_days = torch.tensor([[1]]), torch.tensor([[0.3]])
+    logits, scale = torch.tensor([[[1.0, 0.0, -1.0, 0.3]]]), torch.tensor([[0.5]])
+
+    def loss(possible: list[float], log_days: float, died: bool, soft: torch.Tensor, **weights: float) -> float:
+        settings = replace(QUICK.student, **{"hard_weight": 0.0, "days_weight": 0.0, "soft_weight": 0.0, **weights})
+        target = _Tensors(
+            torch.log(torch.tensor([[possible]])), torch.tensor([[log_days]]), torch.tensor([[died]]), soft
+        )
+        return float(distillation_loss(logits, scale, target, settings, 2.0))
+
     soft = torch.softmax(logits[..., :3] / 2.0, dim=-1)
-    only = replace(QUICK.student, hard_weight=0.0, days_weight=0.0, soft_weight=1.0)
-    assert float(distillation_loss(logits, classes, log_days, soft, only, 2.0)) == pytest.approx(0.0, abs=1e-6)
+    assert loss([0, 1, 0], 0.3, True, soft, soft_weight=1.0) == pytest.approx(0.0, abs=1e-6)
     other = torch.tensor([[[0.1, 0.2, 0.7]]])
     expected = 4.0 * float((other * (other.log() - soft.log())).sum())
-    assert float(distillation_loss(logits, classes, log_days, other, only, 2.0)) == pytest.approx(expected, rel=1e-5)
-    hard = replace(QUICK.student, hard_weight=1.0, days_weight=0.0, soft_weight=0.0)
-    cross_entropy = -float(torch.log_softmax(logits[0, 0, :3], dim=-1)[1])
-    assert float(distillation_loss(logits, classes, log_days, soft, hard, 2.0)) == pytest.approx(cross_entropy)
-    days = replace(QUICK.student, hard_weight=0.0, days_weight=1.0, soft_weight=0.0)
-    assert float(distillation_loss(logits, classes, log_days, soft, days, 2.0)) == pytest.approx(0.0, abs=1e-7)
+    assert loss([0, 1, 0], 0.3, True, other, soft_weight=1.0) == pytest.approx(expected, rel=1e-5)
+    chances = torch.softmax(logits[0, 0, :3], dim=-1)
+    assert loss([0, 1, 0], 0.3, True, soft, hard_weight=1.0) == pytest.approx(-float(chances[1].log()))
+    maybe = -float((0.4 * chances[1] + chances[2]).log())
+    assert loss([0, 0.4, 1], 0.3, False, soft, hard_weight=1.0) == pytest.approx(maybe)
+    from scipy.stats import logistic
+
+    for log_days in (-1.0, 0.3, 2.0):
+        died = -logistic.logpdf(log_days, 0.3, 0.5)
+        censored = -logistic.logsf(log_days, 0.3, 0.5)
+        assert loss([0, 1, 0], log_days, True, soft, days_weight=1.0) == pytest.approx(died, rel=1e-5)
+        assert loss([0, 1, 0], log_days, False, soft, days_weight=1.0) == pytest.approx(censored, rel=1e-5)
+
+
+def test_what_a_censored_patient_leaves_possible() -> None:
+    from BraTSOSLib.survival.distillation import possible_classes
+
+    days, events = np.array([100.0, 350.0, 100.0, 375.0, 800.0]), np.array([True, True, False, False, False])
+    expected = [[1, 0, 0], [0, 1, 0], [2 / 3, 1, 1], [0, 0.5, 1], [0, 0, 1]]
+    np.testing.assert_allclose(possible_classes(days, events), expected)
+
+
+def test_censored_patients_are_neither_dropped_nor_taken_as_dead() -> None:
+    """Half the patients leave early; only the censored fit finds the median that all of them have."""
+    from BraTSOSLib.survival.ensemble import fit_groups
+
+    random = np.random.default_rng(2)
+    frame = synthetic_table(400, seed=2)
+    survival = np.exp(6.0 + 0.6 * random.logistic(size=400))
+    left = random.uniform(30, 1500, 400)
+    frame["days"], frame["event"] = np.minimum(survival, left).clip(1), (survival <= left).astype(int)
+    table = read_survival_table(frame)
+    truth = np.log(np.median(survival))
+
+    def error(chosen: SurvivalTable) -> float:
+        everyone = np.ones((1, len(chosen)), dtype=bool)
+        return abs(float(np.log(fit_groups(chosen, everyone, QUICK, 0).student.days[0]).mean()) - truth)
+
+    censored = error(table)
+    assert censored < 0.15
+    assert error(table.select(table.events)) > 2 * censored
+    assert error(replace(table, events=np.ones(len(table), dtype=bool))) > 2 * censored
+
+
+def test_two_cohorts_are_judged_apart_and_across() -> None:
+    first = read_survival_table(synthetic_table(120))
+    second = read_survival_table(synthetic_table(100, seed=9).assign(case=[f"other{index}" for index in range(100)]))
+    pooled = cross_validate([first, second], folds=2, repeats=1, settings=QUICK)
+    cases = {(result["evaluation"], result["cases"]) for result in pooled.attrs["results"]}
+    assert [count for _, count in sorted(cases, key=lambda pair: -pair[1])] == [120, 100]
+    assert [entry["cases"] for entry in pooled.attrs["coverage"]] == [120, 100]
+    across = evaluate_transfer(first, second, evaluation="across", settings=QUICK)
+    results = {result["model"]: result for result in across.attrs["results"]}
+    assert results[STUDENT]["cases"] == 100
+    assert results[STUDENT]["c_index"] > 0.65
+    changed = replace(second, days=second.days[::-1].copy())
+    other = evaluate_transfer(first, changed, evaluation="across", settings=QUICK)
+    assert other.attrs["reliability"][0]["bins"][0]["predicted"] == pytest.approx(
+        across.attrs["reliability"][0]["bins"][0]["predicted"]
+    ), "the prediction depends on the test patients' survival"
+    with pytest.raises(InputError, match="twice"):
+        evaluate_transfer(first, first, evaluation="leak", settings=QUICK)
 
 
 def test_training_writes_weights_and_card_that_numpy_computes_as_torch_does(tmp_path: Path) -> None:
@@ -114,22 +177,29 @@ def test_training_writes_weights_and_card_that_numpy_computes_as_torch_does(tmp_
         "survival-student.safetensors",
     ]
     student = load_student(weights)
-    assert student.card["training_data"][0]["terms"] == "not stated"  # only UPENN-GBM is known
+    assert student.card["training_data"][0]["terms"] == "not stated"  # only the two bundled cohorts are known
     tensors = student.tensors
-    network = MemberMLP(3, 2, (5,), 0.0, torch.Generator()).double().eval()
+    network = MemberMLP(3, 4, (5,), 0.0, torch.Generator()).double().eval()
     with torch.no_grad():
         network.direct.copy_(torch.from_numpy(tensors["direct"]))
         for layer in range(2):
             network.weights[layer].copy_(torch.from_numpy(tensors[f"weight_{layer}"]))
             network.biases[layer].copy_(torch.from_numpy(tensors[f"bias_{layer}"]))
-        raw = np.column_stack([np.linspace(20, 90, 40), np.resize([-1.0, 0.0, 1.0], 40)])
-        scaled = torch.from_numpy((raw - tensors["centre"]) / tensors["scale"])
+        raw = np.column_stack([np.linspace(20, 90, 40), *np.resize([-1.0, np.nan, 1.0], (40, 3)).T])
+        raw[:, 2:] = np.nan
+        scaled = torch.from_numpy(np.nan_to_num((raw - tensors["centre"]) / tensors["scale"]))
         expected = network(scaled.expand(3, -1, -1)).numpy()
     np.testing.assert_allclose(student.outputs(raw), expected, rtol=1e-6, atol=1e-6)
     chances, days = student.predict(raw)
     averaged = torch.softmax(torch.from_numpy(expected[..., :3]) / tensors["temperature"][0], dim=-1).mean(dim=0)
     np.testing.assert_allclose(chances, averaged.numpy(), atol=1e-6)
-    assert (np.diff(days[2::3]) < 0).all(), "older patients with gross total resection live shorter in this table"
+    assert days[2] > days[-1], "older patients live shorter in this table"
+    log_days = (np.log(days) - tensors["log_days"][0]) / tensors["log_days"][1]
+    np.testing.assert_allclose(student.risk(raw), tensors["risk"][1] * (tensors["risk"][0] - log_days), atol=1e-9)
+    assert tensors["risk"][1] > 0
+    low, high = student.interval(raw)
+    assert (low < days).all() and (days < high).all()
+    np.testing.assert_array_equal(student.cohort.days, synthetic_table()["days"])
 
 
 def test_same_seed_same_weights(tmp_path: Path) -> None:
@@ -192,7 +262,10 @@ def test_bundled_card_tells_what_the_model_does_on_patients_of_other_sites() -> 
     train = read_survival_table(DATA / "upenn_gbm_captk.csv.gz")
     assert len(train) == 369
     student = load_student()
-    results = evaluate_external(student, train, external, evaluation="external").attrs["results"]
+    trained = [DATA / "upenn_gbm_captk.csv.gz", DATA / "ucsf_pdgm_pyradiomics_t1c_wt.csv.gz"]
+    frame = evaluate_external(student, read_tables(trained), external, evaluation="external")
+    results = frame.attrs["results"]
+    assert frame.attrs["coverage"][0]["high"] > 0.8, "fewer patients than stated survive within their interval"
     told = {
         (entry["model"], entry["name"]): entry["value"]
         for entry in student.card["metrics"]

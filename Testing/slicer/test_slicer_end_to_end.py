@@ -15,25 +15,37 @@ pytest.importorskip("scipy", reason="the phantom needs scipy")
 pytest.importorskip("pandas", reason="the feature table needs pandas")
 
 
+class RememberingRunner(ChildRunner):
+    """The library in a process of its own; keeps what was started."""
+
+    def start(self, job):
+        self.work = super().start(job)
+        return self.work
+
+
+_made: dict = {}
+"""The phantom, made once by the first test: it takes seconds."""
+
+
 @pytest.fixture
 def panel(host):
     """The panel, computing with the library in a process of its own."""
-    host.widget.logic.runner = ChildRunner()
+    host.widget.logic.runner = RememberingRunner()
     return host.widget
 
 
-@pytest.fixture(scope="module")
-def phantom():
-    from BraTSOSLib.phantom import make_phantom
-
-    return make_phantom(0)
+@pytest.fixture
+def phantom(panel):
+    if not _made:
+        click(panel.ui.sampleButton)
+        finish_work(panel)
+        _made.update(panel.logic.runner.work.outcome.result)
+    return _made["case"], _made["labels"]
 
 
 def test_from_the_sample_button_to_the_report(panel, phantom, messages, monkeypatch, tmp_path):
     """Real clicks and the library's real work; of the segmentation only its labels are given, to save time."""
     ui = panel.ui
-    click(ui.sampleButton)
-    finish_work(panel)
     assert messages == []
     assert [getattr(panel.parameters, m).GetName() for m in MODALITIES] == [f"Synthetic_0000_{m}" for m in MODALITIES]
     assert ui.checkLabel.text == "4 volumes, one grid, 1 mm, skull-stripped: ready."

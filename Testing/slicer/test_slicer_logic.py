@@ -108,7 +108,7 @@ def test_renamed_segments_are_found_and_unknown_ones_named(make_volumes, logic, 
     segmentation = logic.segment(*volumes)
     other = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Drawn")
     other.GetSegmentation().AddEmptySegment("s1", "Segment_1")
-    with pytest.raises(InputError, match=r"Drawn has no segment named NCR, ED or ET, only Segment_1"):
+    with pytest.raises(InputError, match=r"No segment of Drawn is known to be NCR, ED or ET .it has Segment_1."):
         logic.predict(other, age=60, volumes=segmentations.volumesOf(segmentation))
     other.GetSegmentation().GetSegment("s1").SetName("et")
     logic.predict(other, age=60, volumes=segmentations.volumesOf(segmentation))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .groups import GroupSurvival
 
 _FEW = 10
+_SIMULATED = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -204,8 +205,10 @@ def _calibration(truth: Truth, forecasts: Forecasts, seed: int) -> dict[str, Any
     if chances is None or not known_category(days, events).any():
         return None
 
+    draws = max(200, min(2000, _SIMULATED // len(days)))
+
     def judged(category: str | None) -> dict[str, Any]:
-        low, high = calibration_band(chances, seed=seed, category=category, days=days, events=events)
+        low, high = calibration_band(chances, seed=seed, draws=draws, category=category, days=days, events=events)
         return {
             "error": calibration_error(days, chances, events, category=category),
             "band": {"low": low, "high": high},
