@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from BraTSOSModule import logic, selftest, widget
+import slicer
+from BraTSOSModule import logic, sampledata, selftest, terminology, widget
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import ScriptedLoadableModule
@@ -23,6 +24,14 @@ class BraTSOS(ScriptedLoadableModule):
         )
         parent.acknowledgementText = _("The model cards beside the weights name the training data and their terms.")
         parent.icon = widget.moduleIcon()
+        # The modules that are told about us may not have been loaded yet
+        slicer.app.connect("startupCompleted()", onStartupCompleted)
+
+
+def onStartupCompleted() -> None:
+    """Tell other modules of the sample case and of the segments' codes."""
+    sampledata.register()
+    terminology.load()
 
 
 class BraTSOSWidget(widget.Panel):

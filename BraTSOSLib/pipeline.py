@@ -158,7 +158,7 @@ def run_case(
             features = _extract(case, labels, steps)
             features.to_csv(staging / "features.csv", index=False, lineterminator="\n")
         with steps.step("predict"):
-            prediction = _predict(features, clinical)
+            prediction = _predict(features, clinical, segmentation)
             _write_json(staging / "survival.json", {**_identity(case), **prediction.to_dict()})
         cards = _cards_used(prediction, segmentation)
         run = _describe_run(case, segmentation, device=device, fast=fast, cards=cards, features=features)
@@ -205,7 +205,7 @@ def _segment(case: Case, steps: _Steps, **settings: Any) -> SegmentationResult:
     from .segmentation import segment_case
 
     steps.report("Segmenting", 0.0)
-    return segment_case(case, progress=steps.report, cancel=steps.cancel, **settings)
+    return segment_case(case, progress=steps.report, cancel=steps.cancel, plausible=True, **settings)
 
 
 def _extract(case: Case, labels: np.ndarray, steps: _Steps) -> pd.DataFrame:
@@ -214,10 +214,17 @@ def _extract(case: Case, labels: np.ndarray, steps: _Steps) -> pd.DataFrame:
     return extract_features(case, labels, progress=steps.report)
 
 
-def _predict(features: pd.DataFrame, clinical: Clinical) -> Prediction:
+def _predict(features: pd.DataFrame, clinical: Clinical, segmentation: SegmentationResult | None) -> Prediction:
     from .survival import predict_survival
 
-    return predict_survival(features, **asdict(clinical))
+    prediction = predict_survival(features, **asdict(clinical))
+    if segmentation is None or not segmentation.plausible:
+        return prediction
+    from .segmentation.plausible import described
+    from .survival.spread import with_spread
+
+    plausible = segmentation.plausible
+    return with_spread(prediction, plausible, described(len(plausible)), **asdict(clinical))
 
 
 def _report(

@@ -12,6 +12,7 @@ set(BraTSOSLib_SCRIPTS
   BraTSOSLib/cohort/devices.py
   BraTSOSLib/cohort/engine.py
   BraTSOSLib/cohort/feature_rows.py
+  BraTSOSLib/cohort/figures.py
   BraTSOSLib/cohort/filesystem.py
   BraTSOSLib/cohort/finding.py
   BraTSOSLib/cohort/fingerprints.py
@@ -20,12 +21,14 @@ set(BraTSOSLib_SCRIPTS
   BraTSOSLib/cohort/local.py
   BraTSOSLib/cohort/manifest.py
   BraTSOSLib/cohort/merging.py
+  BraTSOSLib/cohort/page.py
   BraTSOSLib/cohort/publishing.py
   BraTSOSLib/cohort/run.py
   BraTSOSLib/cohort/settings.py
   BraTSOSLib/cohort/stage.py
   BraTSOSLib/cohort/stopping.py
   BraTSOSLib/cohort/table.py
+  BraTSOSLib/cohort/tables.py
   BraTSOSLib/cohort/thumbnail.py
   BraTSOSLib/cohort/worker.py
   BraTSOSLib/cohort/worker_process.py
@@ -62,6 +65,7 @@ set(BraTSOSLib_SCRIPTS
   BraTSOSLib/radiomics/angles.py
   BraTSOSLib/radiomics/box.py
   BraTSOSLib/radiomics/columns.py
+  BraTSOSLib/radiomics/compare.py
   BraTSOSLib/radiomics/diagnostics.py
   BraTSOSLib/radiomics/diameters.py
   BraTSOSLib/radiomics/discretisation.py
@@ -96,6 +100,8 @@ set(BraTSOSLib_SCRIPTS
   BraTSOSLib/radiomics/settings.py
   BraTSOSLib/radiomics/shape.py
   BraTSOSLib/radiomics/shape2d.py
+  BraTSOSLib/radiomics/single.py
+  BraTSOSLib/radiomics/slicer_table.py
   BraTSOSLib/radiomics/textures.py
   BraTSOSLib/radiomics/volume.py
   BraTSOSLib/radiomics/wavelet_filter.py
@@ -158,6 +164,7 @@ set(BraTSOSLib_SCRIPTS
   BraTSOSLib/segmentation/openvino_engine.py
   BraTSOSLib/segmentation/permutohedral.py
   BraTSOSLib/segmentation/plausibility.py
+  BraTSOSLib/segmentation/plausible.py
   BraTSOSLib/segmentation/postprocessing.py
   BraTSOSLib/segmentation/preprocessing.py
   BraTSOSLib/segmentation/quality.py
@@ -235,6 +242,7 @@ set(BraTSOSLib_SCRIPTS
   BraTSOSLib/survival/predictor.py
   BraTSOSLib/survival/scaling.py
   BraTSOSLib/survival/settings.py
+  BraTSOSLib/survival/spread.py
   BraTSOSLib/survival/student.py
   BraTSOSLib/survival/table_columns.py
   BraTSOSLib/survival/table_evaluation/__init__.py
@@ -246,9 +254,13 @@ set(BraTSOSLib_SCRIPTS
   BraTSOSLib/survival/table_evaluation/tables.py
   BraTSOSLib/survival/tables.py
   BraTSOSLib/survival/training.py
+  BraTSOSLib/survival/validation.py
   BraTSOSLib/volumes.py
   )
 set(BraTSOSLib_RESOURCES
+  BraTSOSLib/cohort/cohort.css
+  BraTSOSLib/cohort/cohort.html.jinja
+  BraTSOSLib/cohort/cohort.js
   BraTSOSLib/report/report.css
   BraTSOSLib/report/report.html.jinja
   BraTSOSLib/segmentation/evaluation/evaluation.css

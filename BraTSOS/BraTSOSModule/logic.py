@@ -19,11 +19,12 @@ from BraTSOSLib.errors import InputError
 from BraTSOSLib.jobs import Job
 from BraTSOSLib.volumes import volumes as region_volumes
 
-from . import segmentations
+from . import mapping, segmentations
 from .outputs import CaseOutputs, saveFiles
 from .parameters import BraTSOSParameterNode, parametersOf
 from .runner import ChildRunner, Runner
 from .scene import inScene
+from .tables import featureTables
 from .task import Cancel, Progress, Task
 from .volumes import addPhantom, caseFromVolumes
 
@@ -277,15 +278,19 @@ class Logic(ScriptedLoadableModuleLogic):
         parameters: str | Path | None = None,
     ) -> Task:
         """Start ``extractFeatures``; the task's value is a dict of modality to table node."""
-        from .tables import featureTables
-
         volumes = self._volumesFor(segmentation, volumes)
         case, labels = self._caseAndLabels(segmentation, volumes)
-        options = {"parameters": str(parameters)} if parameters else {}
+        names = mapping.segmentsOf(segmentation)
+        options: dict[str, Any] = {
+            "segmentation": segmentation.GetName(),
+            "segments": {region: names[found] for region, found in mapping.mappingOf(segmentation).items() if found},
+        }
+        if parameters:
+            options["parameters"] = str(parameters)
 
         def finish(result: dict[str, Any]) -> dict[str, vtkMRMLTableNode]:
             _refuseIfGone(segmentation, *volumes.values())
-            return featureTables(result, segmentation, volumes)
+            return featureTables(result["tables"], volumes)
 
         return self._task(Job("features", case, labels, options), finish)
 

@@ -100,7 +100,7 @@ def _chart(kind: str, title: str, series: list, segmentation, reference, x: str,
 def _curves(cohort: Any) -> dict[str, Any]:
     """Return the Kaplan-Meier curves that a prediction carries by the name under which they are shown."""
     found = {
-        _("similar patients"): getattr(cohort, "neighbours", None),
+        _("similar patients"): getattr(cohort, "similar", None),
         _("all training patients"): getattr(cohort, "population", None),
     }
     return {name: curve for name, curve in found.items() if hasattr(curve, "times") and hasattr(curve, "survival")}

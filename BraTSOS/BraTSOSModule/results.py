@@ -30,10 +30,7 @@ def volumesText(name: str, volumes: Mapping[str, Mapping[str, float]]) -> str:
 
 def warningsText(warnings: Sequence[str]) -> str:
     """Return the segmentation's warnings as a list under a heading, or nothing."""
-    if not warnings:
-        return ""
-    items = "".join(f"<li>{escape(warning)}</li>" for warning in warnings)
-    return f"<p><b>{escape(_('Check before use:'))}</b></p><ul>{items}</ul>"
+    return _list(_("Check before use:"), warnings, bold=True)
 
 
 def qualityText(quality: Mapping[str, Mapping[str, float]] | None) -> str:
@@ -56,27 +53,92 @@ def modelText(card: Mapping) -> str:
 
 
 def predictionText(prediction: Prediction) -> str:
-    """Return category, probabilities, days and warnings of a prediction."""
-    words = {
+    """Return what a reader of a prediction needs, the most important first; what it does not hold is left out."""
+    parts = [_list(_("Read this first:"), getattr(prediction, "warnings", ()), bold=True), _category(prediction)]
+    if prediction.probabilities:
+        parts.append(_bars(prediction.probabilities))
+    if prediction.days is not None:
+        parts.append(f"<p>{escape(_days(prediction))}</p>")
+    parts.append(_list(_("To be taken with care:"), [flag.message for flag in prediction.flags]))
+    missing = [str(name) for name in getattr(prediction, "missing", ())]
+    if missing:
+        parts.append(f"<p>{escape(_('Not given: {inputs}.').format(inputs=', '.join(missing)))}</p>")
+    parts.append(_contributions(getattr(prediction, "contributions", ())))
+    parts.append(_cohort(getattr(prediction, "cohort", None)))
+    return "".join(parts)
+
+
+def _category(prediction: Prediction) -> str:
+    if prediction.category is None:
+        return f"<p><b>{escape(_('No survival category'))}</b>: {escape(prediction.reason or '')}</p>"
+    return f"<p><b>{escape(_('Overall survival'))}: {escape(_inWords(prediction.category))}</b></p>"
+
+
+def _inWords(category: str) -> str:
+    return {
         "short": _("short (fewer than 300 days)"),
         "medium": _("medium (300 to 450 days)"),
         "long": _("long (more than 450 days)"),
-    }
-    if prediction.category is None:
-        parts = [f"<p><b>{escape(_('No survival category'))}</b>: {escape(prediction.reason or '')}</p>"]
-    else:
-        title = escape(_("Overall survival"))
-        parts = [f"<p><b>{title}: {escape(words[prediction.category])}</b></p>"]
-    if prediction.probabilities:
-        rows = "".join(
-            f"<tr><td>{escape(words[category])}</td><td align='right'>&nbsp;{100 * probability:.0f} %</td></tr>"
-            for category, probability in prediction.probabilities.items()
+    }[category]
+
+
+def _bars(probabilities: Mapping[str, float]) -> str:
+    """Return the probabilities as bars: cells of a table, the only thing of the kind that Qt's rich text draws."""
+    rows = "".join(
+        f"<tr><td>{escape(_inWords(category))}&nbsp;</td><td>{_bar(probability)}</td>"
+        f"<td align='right'>&nbsp;{100 * probability:.0f} %</td></tr>"
+        for category, probability in probabilities.items()
+    )
+    return f"<table>{rows}</table>"
+
+
+def _bar(share: float, colour: str = "#0072b2", width: int = 90) -> str:
+    """Return a bar as a table with one coloured cell."""
+    pixels = max(round(width * share), 1)
+    return (
+        f"<table cellspacing='0' cellpadding='0'><tr><td bgcolor='{colour}' width='{pixels}'>&nbsp;</td></tr></table>"
+    )
+
+
+def _days(prediction: Prediction) -> str:
+    low, high = getattr(prediction, "days_low", None), getattr(prediction, "days_high", None)
+    text = _("Estimated median: {days} days from surgery").format(days=f"{prediction.days:.0f}")
+    if low is None or high is None:
+        return text
+    return text + _("; 8 of 10 such patients: {low} to {high} days").format(low=f"{low:.0f}", high=f"{high:.0f}")
+
+
+def _contributions(contributions: Sequence) -> str:
+    """Return what each input does to the estimate: red shortens, blue lengthens it."""
+    largest = max((abs(item.effect) for item in contributions), default=0.0)
+    if not largest:
+        return ""
+    rows = "".join(
+        f"<tr><td>{escape(item.label)}: {escape(item.shown)}&nbsp;</td>"
+        f"<td>{_bar(abs(item.effect) / largest, '#d55e00' if item.effect > 0 else '#0072b2', 60)}</td>"
+        f"<td>&nbsp;{escape(_('shortens') if item.effect > 0 else _('lengthens'))}</td></tr>"
+        for item in contributions
+        if item.effect
+    )
+    return f"<p>{escape(_('What the estimate rests on:'))}</p><table>{rows}</table>"
+
+
+def _cohort(cohort) -> str:
+    if cohort is None:
+        return ""
+    text = _("Estimated risk higher than that of {percentile} % of the {patients} training patients.").format(
+        percentile=round(cohort.percentile), patients=cohort.patients
+    )
+    if cohort.median is not None:
+        text += " " + _("Median survival of the {count} most similar: {days} days.").format(
+            count=cohort.neighbours, days=round(cohort.median)
         )
-        parts.append(f"<table>{rows}</table>")
-    if prediction.days is not None:
-        median = _("Estimated median: {days} days from surgery").format(days=f"{prediction.days:.0f}")
-        parts.append(f"<p>{escape(median)}</p>")
-    if prediction.flags:
-        items = "".join(f"<li>{escape(flag.message)}</li>" for flag in prediction.flags)
-        parts.append(f"<p>{escape(_('To be taken with care:'))}</p><ul>{items}</ul>")
-    return "".join(parts)
+    return f"<p>{escape(text)}</p>"
+
+
+def _list(title: str, items: Sequence[str], bold: bool = False) -> str:
+    """Return a heading with a list below it, or nothing."""
+    if not items:
+        return ""
+    heading = f"<b>{escape(title)}</b>" if bold else escape(title)
+    return f"<p>{heading}</p><ul>{''.join(f'<li>{escape(str(item))}</li>' for item in items)}</ul>"

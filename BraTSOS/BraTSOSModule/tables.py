@@ -9,10 +9,8 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from BraTSOSLib.case import MODALITIES
 from BraTSOSLib.labels import REGION_TITLES
 
-from . import mapping
 from .scene import putBeside, sceneRestoredOnError
 
 VOLUMES_ROLE = "BraTSOS.Volumes"
@@ -29,7 +27,7 @@ def addTable(name: str, columns: Mapping[str, Sequence[Any]], reference=None) ->
     ----------
     name : str
     columns : mapping
-        Column name to its values: text, or numbers where all of them are numbers.
+        Column name to its values: text, or numbers where all of them are.
     reference : node, optional
         Whose folder of the subject hierarchy it is put into.
     """
@@ -65,35 +63,12 @@ def replaceVolumesTable(volumes: Mapping[str, Mapping[str, float]], segmentation
     segmentation.SetNodeReferenceID(VOLUMES_ROLE, volumesTable(volumes, segmentation, reference).GetID())
 
 
-def featureTables(result: Mapping[str, Any], segmentation, volumes: Mapping) -> dict[str, slicer.vtkMRMLTableNode]:
-    """Add one table for each modality, as SlicerRadiomics would for its volume; return them by modality."""
-    names = mapping.segmentsOf(segmentation)
-    chosen = {region: names[found] for region, found in mapping.mappingOf(segmentation).items() if found}
-    titles = {region: f"{segmentation.GetName()}_segment_{name}" for region, name in chosen.items()}
-    values = dict(result["features"])
-    tables = {}
+def featureTables(tables: Mapping[str, Mapping[str, Sequence[str]]], volumes: Mapping) -> dict[str, Any]:
+    """Add the tables of features, one for each modality, beside the volumes that were measured; return them so."""
     with sceneRestoredOnError():
-        for modality in MODALITIES:
-            rows = _rows(values, modality, list(titles))
-            columns: dict[str, list[str]] = {key: [row[0][i] for row in rows] for i, key in enumerate(KEYS)}
-            for place, title in enumerate(titles.values()):
-                columns[title] = [row[1][place] for row in rows]
-            name = _("{volume} features").format(volume=volumes[modality].GetName())
-            tables[modality] = addTable(name, columns, volumes[modality])
-    return tables
-
-
-def _rows(values: Mapping[str, float], modality: str, regions: list[str]) -> list[tuple[list[str], list[str]]]:
-    """Return the keys and, in each region, the values of one modality's features; shape belongs to every modality."""
-    rows = []
-    for name in values:
-        owner, _separator, rest = name.partition("_")
-        if owner == regions[0]:
-            keys = [f"{region}_{rest}" for region in regions]
-        elif owner == modality and rest.startswith(f"{regions[0]}_"):
-            rest = rest.partition("_")[2]
-            keys = [f"{modality}_{region}_{rest}" for region in regions]
-        else:
-            continue
-        rows.append((rest.split("_", 2), [repr(values[key]) for key in keys]))
-    return rows
+        return {
+            modality: addTable(
+                _("{volume} features").format(volume=volumes[modality].GetName()), columns, volumes[modality]
+            )
+            for modality, columns in tables.items()
+        }

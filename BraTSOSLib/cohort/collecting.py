@@ -52,7 +52,7 @@ def collect(
     try:
         work.mkdir(parents=True, exist_ok=True)
         files = write_features(manifest, output, work, check)
-        if "features.parquet" not in files:
+        if files and "features.parquet" not in files:
             tell(
                 {
                     "event": "note",

@@ -120,7 +120,7 @@ def find_cases(source: str | os.PathLike[str], output: str | os.PathLike[str] | 
     """
     source = Path(source).expanduser()
     if source.is_dir():
-        skipped = None if output is None else Path(output).resolve()
+        skipped = None if output is None else _identity(Path(output))
         findings = Findings(source, _search(source.resolve(), skipped))
         advice = "each case is a folder with files named _t1, _t1ce, _t2 and _flair"
     elif source.exists():
@@ -134,7 +134,16 @@ def find_cases(source: str | os.PathLike[str], output: str | os.PathLike[str] | 
     return findings
 
 
-def _search(top: Path, skipped: Path | None) -> Iterator[tuple[str, FoundCase]]:
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Return by what a folder is known, however it is spelled; None where it does not exist."""
+    try:
+        status = folder.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _search(top: Path, skipped: tuple[int, int] | None) -> Iterator[tuple[str, FoundCase]]:
     for folder in _folders(top, skipped, frozenset()):
         if isinstance(folder, FoundCase):
             yield "", folder
@@ -147,12 +156,14 @@ def _search(top: Path, skipped: Path | None) -> Iterator[tuple[str, FoundCase]]:
             yield long, case
 
 
-def _folders(folder: Path, skipped: Path | None, above: frozenset[tuple[int, int]]) -> Iterator[Path | FoundCase]:
+def _folders(
+    folder: Path, skipped: tuple[int, int] | None, above: frozenset[tuple[int, int]]
+) -> Iterator[Path | FoundCase]:
     """Walk through folders that hold image files, in the order of their names; links to folders are followed once."""
     try:
         status = folder.stat()
         here = (status.st_dev, status.st_ino)
-        if here in above or folder.resolve() == skipped:
+        if here in above or here == skipped:
             return
         with os.scandir(folder) as entries:
             names = sorted((entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith("."))

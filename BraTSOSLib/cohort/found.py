@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import combinations
@@ -78,26 +79,28 @@ def scans_problem(scans: Mapping[str, str], labels: str | None) -> str | None:
     if missing:
         return f"There is no scan for {', '.join(missing)}: a case needs {', '.join(MODALITIES)}."
     files = {**scans, **({"segmentation": labels} if labels else {})}
+    identities: dict[str, tuple[int, int]] = {}
     for kind, path in files.items():
-        problem = _file_problem(kind, Path(path))
+        try:
+            status = os.stat(path)
+        except OSError as error:
+            return f"The file for {kind}, {path}, is not there ({error.strerror}): check the path."
+        problem = _file_problem(kind, path, status)
         if problem:
             return problem
+        identities[kind] = status.st_dev, status.st_ino
     for first, second in combinations(scans, 2):
-        if os.path.samefile(scans[first], scans[second]):
+        if identities[first] == identities[second]:
             return f"{scans[second]} is given for both {first} and {second}: give each modality its own scan."
     return None
 
 
-def _file_problem(kind: str, path: Path) -> str | None:
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        return f"The file for {kind}, {path}, is not there ({error.strerror}): check the path."
-    if not path.is_file():
-        return f"{path}, given for {kind}, is a folder: give the file."
-    if image_extension(path) is None:
+def _file_problem(kind: str, path: str, status: os.stat_result) -> str | None:
+    if not stat.S_ISREG(status.st_mode):
+        return f"{path}, given for {kind}, is no file: give the scan's file."
+    if image_extension(Path(path)) is None:
         return f"{path}, given for {kind}, is of none of the formats {', '.join(EXTENSIONS)}: convert it."
-    if size == 0:
+    if status.st_size == 0:
         return f"{path}, given for {kind}, is an empty file (0 bytes): copy or export it again."
     if not os.access(path, os.R_OK):
         return f"{path}, given for {kind}, may not be read: check its permissions."

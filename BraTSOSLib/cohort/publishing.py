@@ -61,6 +61,8 @@ def publish(
             (target / name).unlink(missing_ok=True)
         for name in outputs:
             os.replace(source / name, target / name)
+        with suppress(OSError):
+            source.rmdir()
         database.execute(
             "UPDATE cases SET state = ?, owner = NULL, token = NULL, worker = ?, finished = ?, seconds = ?, "
             "error = NULL, inputs = ?, settings = ?, weights = ?, outputs = ?, summary = ?, features = ? "
@@ -146,6 +148,9 @@ def clear_work(output: Path, living: Callable[[], set[str]]) -> None:
 
 def remove(folder: Path) -> None:
     """Remove a folder in which a worker that was not told may still be writing."""
+    with suppress(OSError):
+        folder.rmdir()  # empty, as most are
+        return
     for _ in range(20):
         shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():

@@ -44,6 +44,8 @@ def feature_names(manifest: Manifest) -> list[str]:
 def write_features(manifest: Manifest, output: Path, folder: Path, check: Check) -> list[str]:
     """Write ``features.csv`` and, where pyarrow is installed, ``features.parquet``; return the files' names.
 
+    Without a case that has features there are none.
+
     Parameters
     ----------
     manifest : Manifest
@@ -55,6 +57,8 @@ def write_features(manifest: Manifest, output: Path, folder: Path, check: Check)
         Raises if the work is to stop.
     """
     names = feature_names(manifest)
+    if not names:
+        return []
     with ExitStack() as stack:
         file = stack.enter_context((folder / "features.csv").open("w", encoding="utf-8", newline=""))
         writer = csv.writer(file, lineterminator="\n")
@@ -116,8 +120,8 @@ class _ParquetRows:
             return
         table = np.array(self._values, dtype=np.float64).reshape(len(self._cases), -1)
         columns = [self._arrow.array(self._cases, self._arrow.string())]
-        columns += [self._arrow.array(column, from_pandas=True) for column in table.T]
-        self._writer.write_table(self._arrow.table(columns, schema=self._schema))
+        columns += [self._arrow.array(column, mask=np.isnan(column)) for column in table.T]
+        self._writer.write_table(self._arrow.Table.from_arrays(columns, schema=self._schema))
         self._cases, self._values = [], []
 
     def close(self) -> None:

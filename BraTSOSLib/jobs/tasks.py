@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..case import Case, Clinical, check_clinical
-from ..errors import Cancelled, InputError
+from ..errors import InputError
 from ..pipeline import strict_json
 from ..volumes import volumes
 from .job import Job
@@ -47,9 +47,28 @@ def segment(job: Job, folder: Path, *, progress: Progress, cancel: Cancel, news:
 
 
 def features(job: Job, folder: Path, *, progress: Progress, cancel: Cancel, news: News) -> dict[str, Any]:
-    """Measure the label map: ``features``, a list of names and values; ``engine``, ``engine_version``."""
-    table = _features(_case(job), _labels(job), progress, cancel)
-    return {"features": _pairs(table), **{key: table.attrs.get(key) for key in ("engine", "engine_version")}}
+    """Measure the label map as a parameter file says: ``features``, ``engine``, SlicerRadiomics' ``tables``.
+
+    ``options`` may hold ``parameters``, the file; ``segments``, region to the name of its segment; ``segmentation``,
+    the name of the segmentation. ``tables`` is a dict of modality to a dict of columns, all of text.
+    """
+    from ..radiomics import Settings
+    from ..radiomics.slicer_table import slicer_table
+
+    case, options = _case(job), job.options
+    settings = Settings.from_parameters(Path(options["parameters"])) if options.get("parameters") else None
+    segments = options.get("segments") or {region: region for region in ("NCR", "ED", "ET")}
+    chosen = {"settings": settings, "regions": list(segments), "diagnostics": True}
+    table = _features(case, _labels(job), progress, cancel, **chosen)
+    tables = {}
+    for modality in case.volumes:
+        shown = slicer_table(table, modality, segments, options.get("segmentation", "Segmentation"))
+        tables[modality] = {str(column): shown[column].astype(str).tolist() for column in shown.columns}
+    return {
+        "features": _pairs(table),
+        "tables": tables,
+        **{key: table.attrs.get(key) for key in ("engine", "engine_version")},
+    }
 
 
 def predict(job: Job, folder: Path, *, progress: Progress, cancel: Cancel, news: News) -> dict[str, Any]:
@@ -150,19 +169,15 @@ def _clinical(job: Job) -> Clinical:
 
 
 def _pairs(table: Any) -> list[tuple[str, float]]:
-    """A feature table as names and values: who asked may have no pandas to hold it."""
-    return [(str(name), float(value)) for name, value in zip(table["feature"], table["value"], strict=True)]
+    """A feature table's numbers by name: who asked may have no pandas to hold it."""
+    pairs = zip(table["feature"], table["value"], strict=True)
+    return [(str(name), float(value)) for name, value in pairs if isinstance(value, float | int)]
 
 
-def _features(case: Case, labels: np.ndarray, progress: Progress, cancel: Cancel) -> Any:
+def _features(case: Case, labels: np.ndarray, progress: Progress, cancel: Cancel, **chosen: Any) -> Any:
     from ..radiomics import extract_features
 
-    def told(stage: str, share: float) -> None:
-        if cancel():
-            raise Cancelled("The extraction of features was stopped; nothing was changed.")
-        progress(stage, share)
-
-    return extract_features(case, labels, progress=told)
+    return extract_features(case, labels, progress=progress, cancel=cancel, **chosen)
 
 
 def _segmented(

@@ -55,7 +55,10 @@ def general(settings: Settings, engine: str) -> dict[str, Any]:
         "Versions_PyWavelet": wavelets,
         "Versions_Python": platform.python_version(),
         "Configuration_Settings": listed,
-        "Configuration_EnabledImageTypes": parameters["imageType"],
+        "Configuration_EnabledImageTypes": {
+            name: {key: _short(value) for key, value in changes.items()}
+            for name, changes in parameters["imageType"].items()
+        },
     }
 
 

@@ -95,14 +95,21 @@ class CoOccurrence:
     @cached_property
     def p_plus(self) -> np.ndarray:
         """Shares of the pairs by their sum, (S, A)."""
-        total = self.levels[:, None] + self.levels
-        return np.array([np.sum(self.p[total == k], 0) for k in self.k_plus])
+        return self._shares_by(self.levels[:, None] + self.levels - 2, len(self.k_plus))
 
     @cached_property
     def p_minus(self) -> np.ndarray:
         """Shares of the pairs by their difference, (D, A)."""
-        difference = np.abs(self.levels[:, None] - self.levels)
-        return np.array([np.sum(self.p[difference == k], 0) for k in self.k_minus])
+        return self._shares_by(np.abs(self.levels[:, None] - self.levels), len(self.k_minus))
+
+    def _shares_by(self, number: np.ndarray, count: int) -> np.ndarray:
+        """Return the sums of p over the pairs of equal ``number`` (K, K) from 0 to ``count`` less 1, (count, A)."""
+        directions = self.p.shape[2]
+        if directions < 2:  # np.sum pairs the terms of a single column
+            return np.array([np.sum(self.p[number == k], 0) for k in range(count)])
+        cells = number.astype(np.intp)[:, :, None] * directions + np.arange(directions)
+        sums = np.bincount(cells.ravel(), weights=self.p.ravel(), minlength=count * directions)
+        return sums.reshape(count, directions)
 
     @cached_property
     def entropy(self) -> np.ndarray:

@@ -49,11 +49,13 @@ def compute(region: Region) -> dict[str, float]:
 def _zone_sizes(region: Region) -> f.LevelSizes:
     assert region.zones is not None
     levels, sizes = region.zones
-    found, column = np.unique(sizes, return_inverse=True)
     # Only sizes that occur are stored: a matrix up to the largest zone would be mostly zeros.
-    counts = empty_as_after((len(region.grey), len(found)), (0, region.absent), (1, int(found[-1]) - len(found)))
-    counts[:] = 0
-    np.add.at(counts, (levels - 1, column), 1)
+    found = np.flatnonzero(np.bincount(sizes))
+    column = np.zeros(int(found[-1]) + 1, dtype=np.intp)
+    column[found] = np.arange(len(found))
+    shape = len(region.grey), len(found)
+    counts = empty_as_after(shape, (0, region.absent), (1, int(found[-1]) - len(found)))
+    counts[:] = np.bincount((levels - 1) * shape[1] + column[sizes], minlength=shape[0] * shape[1]).reshape(shape)
     counts = counts[:, :, None]
     return f.LevelSizes(
         counts,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
+from ..geometry import Geometry
 from .box import bounding_box
 from .columns import Key, diagnostic_names
 from .image_types import filtered, image_names
@@ -110,23 +111,24 @@ def _measure_modality(job: Job, modality: str) -> Iterator[str]:
         _keep_loaded(job, modality, volume)
     volume = normalised(volume, settings)
     if not depends_on_region(settings):
-        yield from _measure_images(job, modality, volume, job.box, job.masks)
+        yield from _measure_images(job, modality, volume, job.geometry, job.box, job.masks)
         return
     for region in job.masks:
         sample = regional_sample(volume, job.geometry, job.whole_mask(region), settings)
         assert sample.volume is not None
         _keep_prepared(job, modality, region, sample, "interpolated")
-        everything = tuple(slice(0, n) for n in sample.mask.shape)
-        yield from _measure_images(
-            job, modality, sample.volume, (everything[0], everything[1], everything[2]), {region: sample.mask}
-        )
+        z, y, x = sample.mask.shape
+        everything = slice(0, z), slice(0, y), slice(0, x)
+        yield from _measure_images(job, modality, sample.volume, sample.geometry, everything, {region: sample.mask})
 
 
-def _measure_images(job: Job, modality: str, volume: Volume, box: Box, masks: dict[str, np.ndarray]) -> Iterator[str]:
+def _measure_images(
+    job: Job, modality: str, volume: Volume, geometry: Geometry, box: Box, masks: dict[str, np.ndarray]
+) -> Iterator[str]:
     """Measure the regions ``masks`` (inside ``box``) on every image made from ``volume``; yield after each image."""
     settings = job.settings
     if settings.resegment_range is not None or not job.shape_once:
-        masks = _resegmented(job, modality, volume, box, masks)
+        masks = _resegmented(job, modality, volume, geometry, box, masks)
     from .regions import Footprint
 
     footprints = {region: Footprint(mask, volume.spacing) for region, mask in masks.items() if mask.any()}
@@ -150,7 +152,7 @@ def _measure_images(job: Job, modality: str, volume: Volume, box: Box, masks: di
 
 
 def _resegmented(
-    job: Job, modality: str, volume: Volume, box: Box, masks: dict[str, np.ndarray]
+    job: Job, modality: str, volume: Volume, geometry: Geometry, box: Box, masks: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """Return the masks after resegmentation, and measure the shape where it is wanted for each modality."""
     settings = job.settings
@@ -164,8 +166,9 @@ def _resegmented(
         if not job.shape_once:
             _keep_shape(job, modality, region, kept if settings.resegment_shape else mask, volume.spacing)
         if job.diagnostics and settings.resegment_range is not None and kept.any():
-            inside = Sample(Volume(image, volume.spacing), kept, job.geometry)
-            _keep_prepared(job, modality, region, inside, "resegmented")
+            whole = np.zeros(volume.array.shape, bool)
+            whole[box] = kept
+            _keep_prepared(job, modality, region, Sample(volume, whole, geometry), "resegmented")
     return result
 
 

@@ -5,7 +5,6 @@ In pyradiomics' order and with its numbers; SimpleITK does the same work for bot
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ import numpy as np
 from ..geometry import Geometry
 from .box import bounding_box
 from .settings import Settings
-from .volume import Box, Volume
+from .volume import Volume
 
 if TYPE_CHECKING:
     import SimpleITK as sitk  # noqa: N813
@@ -105,9 +104,11 @@ def regional_sample(volume: Volume | None, geometry: Geometry, mask: np.ndarray,
         slice(max(part.start - pad, 0), min(part.stop + pad, n)) for part, n in zip(box, mask.shape, strict=True)
     )
     part = None if volume is None else Volume(volume.crop((wide[0], wide[1], wide[2])), volume.spacing)
-    size = tuple(side.stop - side.start for side in reversed(wide))
-    # Nothing after this looks at the origin.
-    moved = Geometry((size[0], size[1], size[2]), geometry.spacing, geometry.origin, geometry.direction)
+    size = [side.stop - side.start for side in reversed(wide)]
+    origin = to_itk(np.zeros((1, 1, 1), np.uint8), geometry).TransformIndexToPhysicalPoint(
+        [side.start for side in reversed(wide)]
+    )
+    moved = Geometry((size[0], size[1], size[2]), geometry.spacing, origin, geometry.direction)
     return Sample(part, mask[wide], moved)
 
 
@@ -172,16 +173,4 @@ def resegmented(image: np.ndarray, mask: np.ndarray, settings: Settings) -> np.n
         inside &= values <= thresholds[1]
     result = mask.copy()
     result[mask] = inside
-    return result
-
-
-def usable_spacing(geometry: Geometry) -> bool:
-    """Whether all voxel lengths are positive."""
-    return all(math.isfinite(step) and step > 0 for step in geometry.spacing)
-
-
-def whole(mask: np.ndarray, box: Box, shape: tuple[int, ...]) -> np.ndarray:
-    """Return a mask that was cropped to ``box`` on its whole grid again."""
-    result = np.zeros(shape, bool)
-    result[box] = mask
     return result

@@ -59,6 +59,8 @@ _OWN_STYLE = (
     "xtick",
     "ytick",
 )
+_NARROW = 0.11
+"""Of an axis; a category's part that is narrower has no room for its name."""
 _LONGEST_SHOWN = 1200.0
 """Days; beyond, few patients are left and the curves say little."""
 
@@ -173,6 +175,8 @@ def _name_categories(axes: Axes, end: float, *, shaded: bool = False) -> None:
             axes.axvspan(start, stop, color="#dbe2e8" if name == "medium" else "#ffffff", linewidth=0)
         elif start > 0:
             axes.axvline(start, color=QUIET, linewidth=0.9, linestyle=":")
+        if stop - start < _NARROW * end:
+            continue
         place: dict[str, Any] = {
             "transform": axes.get_xaxis_transform(),
             "ha": "center",
@@ -192,7 +196,7 @@ def draw_similar(place: CohortPlace) -> Chart:
     axes.fill_between(similar.times, np.multiply(similar.low, 100), np.multiply(similar.high, 100), step="post",
                       color=SOFT, linewidth=0, alpha=0.85, label="95 % band of the solid curve")  # fmt: skip
     axes.step(similar.times, np.multiply(similar.survival, 100), where="post", color=ACCENT, linewidth=2.4,
-              label=f"the {place.neighbours} most similar of them")  # fmt: skip
+              label=f"the {place.neighbours} most similar training patients")  # fmt: skip
     _name_categories(axes, end)
     ticks = list(range(0, int(end) + 1, 150))
     axes.set_xlim(0, end)

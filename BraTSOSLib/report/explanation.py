@@ -9,7 +9,7 @@ from ..labels import REGION_TITLES
 from ..survival.categories import CATEGORIES, LONG_ABOVE, SHORT_BELOW
 from ..survival.explanation.neighbours import CohortPlace
 from ..survival.prediction import SegmentationSpread
-from .content import INPUT_TITLES, text, volume_title
+from .content import INPUT_TITLES, volume_title
 
 _EDGE = 10.0
 """Neighbours' risks leave the patient's outside where the patient is an extreme of the cohort; per cent."""
@@ -86,28 +86,6 @@ def reliability_views(reliability: Any) -> list[dict[str, Any]]:
             }
         )
     return views
-
-
-def coverage_lines(coverage: Any) -> list[str]:
-    """Say how often the interval of days held in tests.
-
-    Parameters
-    ----------
-    coverage : list of dict or None
-        The card's: ``evaluation``, ``value`` and ``nominal`` (shares), ``low`` and ``high`` (95 % interval), ``cases``.
-    """
-    lines = []
-    for entry in coverage if isinstance(coverage, list | tuple) else []:
-        if not isinstance(entry, Mapping) or not isinstance(entry.get("value"), int | float):
-            continue
-        interval = ""
-        if isinstance(entry.get("low"), int | float) and isinstance(entry.get("high"), int | float):
-            interval = f" (95 % interval {100 * entry['low']:.0f} to {100 * entry['high']:.0f})"
-        meant = f", meant to be {100 * entry['nominal']:.0f}" if isinstance(entry.get("nominal"), int | float) else ""
-        cases = f", {text(entry['cases'])} patients" if entry.get("cases") else ""
-        name = entry.get("evaluation") or "evaluation not named"
-        lines.append(f"{100 * entry['value']:.0f} of 100{interval}{meant}: {name}{cases}")
-    return lines
 
 
 def spread_view(spread: SegmentationSpread | None) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ from .cards import card_view, how_often_wrong, survival_card, typical_error
 from .charts import Chart, draw_contributions, draw_estimate, draw_reliability, draw_similar
 from .comparison import comparison_with_baseline
 from .content import brain_note, flag_messages, input_views, result_view, run_groups, segmentation_view, text
-from .explanation import coverage_lines, missing_titles, place_lines, reliability_views, spread_view
+from .explanation import missing_titles, place_lines, reliability_views, spread_view
 from .pictures import draw_views
 
 
@@ -106,7 +106,6 @@ def render_report(
         comparison=comparison_with_baseline(card),
         charts=_charts(prediction),
         place=place_lines(prediction.cohort, prediction.risk) if prediction.cohort is not None else [],
-        coverage=coverage_lines((card or {}).get("coverage")),
         spread=spread_view(prediction.spread),
         reliability=[
             {**view, "chart": _inline(draw_reliability(view["bins"]))}

@@ -21,6 +21,7 @@ class SegmentationResult:
     warnings : sentences for the reader: an input that looks unlike the training data, a fallback
     card : the model's card
     engine : what computed it, e.g. "openvino on cpu"
+    plausible : region to mm3 for each of several plausible segmentations, see ``plausible.py``; empty unless asked for
     """
 
     labels: np.ndarray
@@ -30,3 +31,4 @@ class SegmentationResult:
     warnings: tuple[str, ...]
     card: dict[str, Any] = field(repr=False)
     engine: str = ""
+    plausible: tuple[dict[str, float], ...] = ()

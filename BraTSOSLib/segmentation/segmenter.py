@@ -69,6 +69,7 @@ class Segmenter:
         *,
         fast: bool = False,
         maps: bool = False,
+        plausible: bool = False,
         progress: Progress | None = None,
         cancel: Cancel | None = None,
     ) -> SegmentationResult:
@@ -78,6 +79,7 @@ class Segmenter:
         ----------
         fast : the first stage only, and nothing twice (the second pass sees the brain mirrored left-right)
         maps : also return probabilities and entropy
+        plausible : also return the volumes of other plausible segmentations
         progress, cancel : see ``pipeline.run_case``
 
         Raises
@@ -87,6 +89,7 @@ class Segmenter:
         """
         from .entropy import entropy
         from .plausibility import check_scans
+        from .plausible import plausible_volumes
         from .quality import estimate_quality
 
         volume = BrainVolume.of(case)
@@ -106,6 +109,7 @@ class Segmenter:
             warnings=(*check_scans(case), *self._notes()),
             card=self.card,
             engine=", ".join(sorted({f"{engine.name} on {engine.device}" for engine in self._engines.values()})),
+            plausible=plausible_volumes(passes, volume, self.settings) if plausible else (),
         )
 
     def passes(
@@ -280,9 +284,10 @@ def segment_case(
     model: Path | str | None = None,
     engine: str = "auto",
     maps: bool = False,
+    plausible: bool = False,
 ) -> SegmentationResult:
-    """As ``segment``, with warnings, the expected quality and, if ``maps``, probabilities and entropy."""
+    """As ``segment``, with warnings, the expected quality and, if asked for, what `Segmenter.run` says."""
     card = find_card(model)
     content = card.read_bytes() if card.is_file() else b""  # the segmenter says what is wrong with a missing one
     segmenter = _ready(card, content, device, engine)
-    return segmenter.run(case, fast=fast, maps=maps, progress=progress, cancel=cancel)
+    return segmenter.run(case, fast=fast, maps=maps, plausible=plausible, progress=progress, cancel=cancel)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import os
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,18 +80,25 @@ def _read_csv(path: Path) -> pd.DataFrame:
             header = next(csv.reader(stream), [])
         # Columns are asked for by number and named afterwards, because pandas renames a repeated column silently.
         kept = [number for number, column in enumerate(header) if plain(column) in _NAMES_KEPT]
-        frame = pd.read_csv(
-            path,
-            encoding="utf-8-sig",
-            header=None,
-            skiprows=1,
-            names=list(range(len(header))),
-            index_col=False,
-            dtype=dict.fromkeys(kept, str),
-            na_values={number: list(_BLANK) for number in range(len(header)) if number not in kept},
-            keep_default_na=False,
-            low_memory=False,
-        )
+        with warnings.catch_warnings():
+            # A row of more cells than there are columns would lose the last ones with a warning.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(
+                path,
+                encoding="utf-8-sig",
+                header=None,
+                skiprows=1,
+                names=list(range(len(header))),
+                index_col=False,
+                dtype=dict.fromkeys(kept, str),
+                na_values={number: list(_BLANK) for number in range(len(header)) if number not in kept},
+                keep_default_na=False,
+                low_memory=False,
+            )
+    except pd.errors.ParserWarning as error:
+        raise InputError(
+            f"A row of {path.name} has more cells than its {len(header)} columns: put text with commas in quotes."
+        ) from error
     except (OSError, EOFError, UnicodeDecodeError, ValueError, csv.Error) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"The table {path.name} cannot be read as comma-separated values: {reason}.") from error

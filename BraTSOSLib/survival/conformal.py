@@ -21,11 +21,10 @@ COVERAGE = 0.8
 
 def optional_groups(names: tuple[str, ...]) -> list[list[int]]:
     """Return the columns of each optional input (all but age) among the inputs ``names``, in a fixed order."""
-    groups = [
-        [names.index(column) for column in columns if column in names]
-        for group, columns in INPUT_GROUPS.items()
-        if group != "age"
-    ]
+    known = {column for columns in INPUT_GROUPS.values() for column in columns}
+    alone = [(name,) for name in names if name not in known]
+    together = [columns for group, columns in INPUT_GROUPS.items() if group != "age"]
+    groups = [[names.index(column) for column in columns if column in names] for columns in (*together, *alone)]
     return [columns for columns in groups if columns]
 
 

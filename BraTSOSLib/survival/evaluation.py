@@ -187,7 +187,7 @@ def honesty(
                 "evaluation": evaluation,
                 "nominal": COVERAGE,
                 **covered[0],
-                "value": float(np.mean([each["value"] for each in covered])),
+                **{key: float(np.mean([each[key] for each in covered])) for key in ("value", "low", "high")},
             }
         ],
     }

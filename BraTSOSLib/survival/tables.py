@@ -101,9 +101,15 @@ class SurvivalTable:
         return len(self.ids)
 
     def inputs(self, names: Sequence[str]) -> np.ndarray:
-        """Return the inputs ``names`` (see `covariates.encode`) of every patient, shape (n, p), not standardised."""
+        """Return the inputs ``names`` of every patient, shape (n, p), not standardised.
+
+        A name is one of `covariates.encode`, or of a privileged feature (to find out what it would be worth).
+        """
         columns = encode(self.ages, self.resections, self.volumes, mgmt=self.mgmt, kps=self.kps)
-        return np.column_stack([columns[name] for name in names])
+        place = {name: index for index, name in enumerate(self.privileged_names)}
+        return np.column_stack(
+            [columns[name] if name in columns else self.privileged[:, place[name]] for name in names]
+        )
 
     def class_known(self) -> np.ndarray:
         """Return whose category is known, shape (n,): deaths, and who outlived the last boundary."""

@@ -78,7 +78,7 @@ def cross_validate(
             f"{folds} folds and {repeats} repeats were asked for: {data.name} allows 2 to {smallest} folds and needs "
             "at least 1 repeat."
         )
-    own, train = _outer_folds(data, folds, repeats, seed)
+    own, train = outer_folds(data, folds, repeats, seed)
     fits = fit_groups(data, train, settings, seed, progress)
     frames = []
     names = data.name.split(" + ")
@@ -87,7 +87,7 @@ def cross_validate(
         evaluation = f"{folds}-fold cross-validation, {repeats} repeats, on {names[cohort]}"
         if len(names) > 1:
             evaluation += f" (trained on the other folds of {data.name})"
-        frames.append(_judge(data, rows, own, train, fits, evaluation, seed))
+        frames.append(judge(data, rows, own, train, fits, evaluation, seed))
     if progress is not None:
         progress("Cross-validated", 1.0)
     return joined(frames)
@@ -104,7 +104,7 @@ def joined(frames: list[pd.DataFrame]) -> pd.DataFrame:
     return frame
 
 
-def _outer_folds(data: SurvivalTable, folds: int, repeats: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def outer_folds(data: SurvivalTable, folds: int, repeats: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Return each patient's group in every repeat, shape (repeats, n), and each group's training patients."""
     classes = class_indices(data.days) + 3 * data.cohorts
     dealt = np.stack([stratified_folds(classes, folds, seed * 7919 + repeat) for repeat in range(repeats)])
@@ -113,7 +113,7 @@ def _outer_folds(data: SurvivalTable, folds: int, repeats: int, seed: int) -> tu
     return own, train
 
 
-def _judge(
+def judge(
     data: SurvivalTable,
     rows: np.ndarray,
     own: np.ndarray,

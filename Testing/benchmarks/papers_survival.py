@@ -1,6 +1,7 @@
 """Reproduces the setting of the published survival tables and writes docs/survival-results.md.
 
-    python Testing/benchmarks/papers_survival.py TABLES_FOLDER [-o PAGE.md] [--splits 50] [--results NUMBERS.json]
+    python Testing/benchmarks/papers_survival.py TABLES_FOLDER [-o PAGE.md] [--splits 50]
+        [--results NUMBERS.json] [--only TABLE]
 
 TABLES_FOLDER holds ``brats20_ibsi_wt.csv.gz``, ``brats19_regions.csv.gz`` and ``upenn_gbm_captk.csv.gz``. Each is split
 80:20 by patient 50 times; features are chosen, values scaled and models fitted inside each split's training part. The
@@ -100,13 +101,14 @@ def main() -> None:
     parser.add_argument("--splits", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--results", type=Path)
+    parser.add_argument("--only", choices=TABLES)
     given = parser.parse_args()
     setting = {"splits": given.splits, "seed": given.seed}
     results: dict[str, Any] = {**setting, "tables": {}}
     if given.results is not None and given.results.is_file():
         known = json.loads(given.results.read_text(encoding="utf-8"))
         results = known if {name: known[name] for name in setting} == setting else results
-    for name in TABLES:
+    for name in TABLES if given.only is None else (given.only,):
         for resection in (None, "GTR"):
             key = f"{name}, {'all patients' if resection is None else 'gross total resection only'}"
             if key in results["tables"]:

@@ -22,7 +22,7 @@ from BraTSOSLib.errors import Cancelled, InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGE = "cohort_cases:steered"
-CONTROL = "COHORT_TEST_CONTROL"
+CONTROL, MEASURED = "COHORT_TEST_CONTROL", "COHORT_TEST_MEASURED"
 LONGEST = 60.0
 """Seconds after which a test that waits gives up."""
 
@@ -66,18 +66,23 @@ def steered(job: StageJob) -> dict[str, Any]:
             for _ in range(300):
                 file.write(bytes(10_000))
     digest = hashlib.sha256(b"".join(Path(path).read_bytes() for path in job.scans.values())).hexdigest()
+    (job.folder / "survival.json").write_text(json.dumps({"case": job.name, "digest": digest, **job.clinical}))
+    (job.folder / "run.json").write_text(json.dumps({"finished": time.time(), "pid": os.getpid()}))
+    if not os.environ.get(MEASURED):
+        return {}
     size = int(digest[:6], 16) / 1000
     (job.folder / "features.csv").write_text(f"feature,value\nsize,{size}\nletters,{len(job.name)}\n")
-    (job.folder / "survival.json").write_text(json.dumps({"case": job.name, **job.clinical}))
-    (job.folder / "run.json").write_text(json.dumps({"finished": time.time(), "pid": os.getpid()}))
     return {"volumes": {"NCR": 0.5, "ED": size, "ET": 1.0, "TC": 1.5, "WT": size + 1.5}}
 
 
 class Bench:
-    """A folder with a cohort, its control folder and its output; runs ``bratsos cohort`` in processes of their own."""
+    """A folder with a cohort, its control folder and its output; runs ``bratsos cohort`` in processes of their own.
 
-    def __init__(self, folder: Path, *names: str) -> None:
-        self.folder = folder
+    Only where ``measured`` do cases have features and volumes: without them there is little to collect, quickly.
+    """
+
+    def __init__(self, folder: Path, *names: str, measured: bool = False) -> None:
+        self.folder, self.measured = folder, measured
         self.input, self.output, self.control = (folder / name for name in ("in", "out", "control"))
         self.control.mkdir(parents=True, exist_ok=True)
         write_cases(self.input, *names)
@@ -85,7 +90,7 @@ class Bench:
 
     def environment(self) -> dict[str, str]:
         path = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
-        return {**os.environ, "PYTHONPATH": path, CONTROL: str(self.control)}
+        return {**os.environ, "PYTHONPATH": path, CONTROL: str(self.control), MEASURED: "1" * self.measured}
 
     def start(self, *options: str) -> subprocess.Popen[str]:
         code = "import sys; from BraTSOSLib.cli import main; sys.exit(main())"

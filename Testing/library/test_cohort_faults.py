@@ -15,15 +15,13 @@ from cohort_cases import Bench, alive, ended, until
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and process groups are POSIX's")
 
-SHORT_LEASE = ("--lease", "5")
-
 
 @pytest.fixture
 def bench(tmp_path):
     benches = []
 
-    def make(*names, folder=tmp_path):
-        benches.append(Bench(folder, *names))
+    def make(*names, folder=tmp_path, measured=False):
+        benches.append(Bench(folder, *names, measured=measured))
         return benches[-1]
 
     yield make
@@ -33,16 +31,15 @@ def bench(tmp_path):
 
 def undisturbed(bench, tmp_path, *names):
     """The outputs of a run of the same cases to which nothing happens."""
-    other = bench(*names, folder=tmp_path / "undisturbed")
+    other = bench(*names, folder=tmp_path / "undisturbed", measured=True)
     other.go()
     assert other.run()[0] == 0
     other.check()
     return other.outputs()
 
 
-def test_a_worker_killed_in_the_middle_of_a_case(bench, tmp_path):
-    names = ("a", "b", "wait")
-    cohort = bench(*names)
+def test_a_worker_killed_in_the_middle_of_a_case(bench):
+    cohort = bench("a", "b", "wait")
     process = cohort.start()
     (worker,) = cohort.wait_for("wait")
     (cohort.control / "wait.pid").unlink()
@@ -55,12 +52,11 @@ def test_a_worker_killed_in_the_middle_of_a_case(bench, tmp_path):
     assert cohort.begun() == Counter({"a": 1, "b": 1, "wait": 2})
     assert (cohort.rows()["wait"]["attempts"], cohort.rows()["a"]["attempts"]) == (2, 1)
     cohort.check()
-    assert cohort.outputs() == undisturbed(bench, tmp_path, *names)
 
 
 def test_a_case_that_always_kills_its_worker_fails_after_its_attempts(bench):
     cohort = bench("a", "die", "z")
-    code, said = cohort.run("--attempts", "2")
+    code, _ = cohort.run("--attempts", "2")
     assert code == 1
     assert cohort.states() == {"a": "done", "die": "failed", "z": "done"}
     assert cohort.begun()["die"] == 2
@@ -71,7 +67,7 @@ def test_a_case_that_always_kills_its_worker_fails_after_its_attempts(bench):
 
 def test_the_coordinator_killed_and_started_again(bench, tmp_path):
     names = ("a", "b", "wait1", "wait2", "z")
-    cohort = bench(*names)
+    cohort = bench(*names, measured=True)
     process = cohort.start("--workers", "2")
     workers = cohort.wait_for("wait1", "wait2")
     until(lambda: list(cohort.states().values()).count("done") == 2)
@@ -87,9 +83,8 @@ def test_the_coordinator_killed_and_started_again(bench, tmp_path):
     assert cohort.outputs() == undisturbed(bench, tmp_path, *names)
 
 
-def test_interrupting_gives_the_cases_back(bench, tmp_path):
-    names = ("a", "wait", "z")
-    cohort = bench(*names)
+def test_interrupting_gives_the_cases_back(bench):
+    cohort = bench("a", "wait", "z")
     process = cohort.start()
     cohort.wait_for("wait")
     process.send_signal(signal.SIGINT)
@@ -102,7 +97,6 @@ def test_interrupting_gives_the_cases_back(bench, tmp_path):
     assert code == 0, said
     assert cohort.begun() == Counter({"a": 1, "wait": 2, "z": 1})
     cohort.check()
-    assert cohort.outputs() == undisturbed(bench, tmp_path, *names)
 
 
 def test_a_hanging_case_is_killed_with_all_that_it_started(bench):
@@ -119,7 +113,7 @@ def test_a_hanging_case_is_killed_with_all_that_it_started(bench):
 
 def test_a_third_of_the_cases_broken_in_different_ways(bench, tmp_path):
     good = tuple(f"good{number}" for number in range(8))
-    cohort = bench(*good, "bad", "bug", "die", "empty")
+    cohort = bench(*good, "bad", "bug", "die", "empty", measured=True)
     (cohort.input / "empty" / "empty_t2.nii.gz").write_bytes(b"")
     code, said = cohort.run("--workers", "2")
     assert code == 1, said
@@ -159,7 +153,7 @@ def test_a_full_disk_while_outputs_are_written(bench, tmp_path):
         subprocess.run(["umount", str(cohort.output)], check=True)
 
 
-def test_two_coordinators_share_a_folder(bench, tmp_path):
+def test_two_coordinators_share_a_folder(bench):
     names = (*(f"case{number:02}" for number in range(40)), "wait1", "wait2")
     cohort = bench(*names)
     first, second = cohort.start(), cohort.start()
@@ -171,7 +165,6 @@ def test_two_coordinators_share_a_folder(bench, tmp_path):
     assert "42 of 42 cases done" in other_said
     assert set(cohort.begun().values()) == {1}
     cohort.check()
-    assert cohort.outputs() == undisturbed(bench, tmp_path, *names)
 
 
 def test_a_second_coordinator_takes_over_from_a_killed_one(bench):

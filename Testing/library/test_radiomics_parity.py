@@ -13,7 +13,6 @@ from radiomics_reference import KINDS, Sample, compare, random_mask, random_samp
 
 from BraTSOSLib.case import read_case, read_label_map
 from BraTSOSLib.labels import region_mask
-from BraTSOSLib.phantom import make_phantom
 from BraTSOSLib.radiomics import Settings
 
 pytest.importorskip("radiomics", reason="pyradiomics is not installed (python Testing/install_pyradiomics.py)")
@@ -85,13 +84,6 @@ def test_every_number_type(number_type: str) -> None:
 def test_values_at_the_edges_of_bins(step: float, number_type: str) -> None:
     image = (np.arange(-40, 80).reshape(4, 5, 6) * step).astype(number_type)
     assert_same(Sample(image, np.ones(image.shape, bool), (1.0, 1.0, 1.0)), Settings(bin_width=step))
-
-
-def test_the_phantom() -> None:
-    case, labels = make_phantom(seed=4)
-    spacing = case.geometry.spacing[::-1]
-    for region in ("ET", "WT"):
-        assert_same(Sample(case.volumes["t1ce"], region_mask(labels, region), spacing), Settings(), shape=False)
 
 
 def test_real_scans() -> None:

@@ -11,8 +11,8 @@ from test_report import CARDS, little_case, page_of, pixels
 from test_report import prediction as plain_prediction
 
 from BraTSOSLib.report.charts import draw_contributions, draw_estimate, draw_reliability, draw_similar, signed
-from BraTSOSLib.report.comparison import comparison_with_baseline
-from BraTSOSLib.report.explanation import coverage_lines, missing_titles, place_lines, reliability_views, spread_view
+from BraTSOSLib.report.comparison import comparison_with_baseline, coverage_shares
+from BraTSOSLib.report.explanation import missing_titles, place_lines, reliability_views, spread_view
 from BraTSOSLib.resources import resource
 from BraTSOSLib.survival.prediction import Prediction, SegmentationSpread
 from BraTSOSLib.survival.predictor import predict_survival
@@ -109,7 +109,7 @@ def test_what_was_not_given_is_named(tmp_path, predict):
     page = page_of(tmp_path, predicted=predict(VOLUMES, 60))
     assert "Not given: <strong>Resection, MGMT promoter</strong>. The model uses them" in page
     assert "without it the estimate is less certain" in page
-    assert "the average training patient of whom the same is missing" in page
+    assert "the average training patient, were the same not known" in page
     assert "Not given:" not in page_of(tmp_path, predicted=predict(VOLUMES, 60, "GTR", mgmt="methylated"))
     assert missing_titles(["kps", "ET_original_shape_VoxelVolume", "new"]) == ["Karnofsky score", "volume of ET", "new"]
 
@@ -190,7 +190,7 @@ def test_plausible_outlines_are_compared(tmp_path, prediction):
     ("differences", "headline"),
     [
         ([("CV", 0.002, -0.004, 0.008), ("elsewhere", 0.01, -0.02, 0.03)], "Not measurably better"),
-        ([("CV", 0.02, 0.01, 0.03), ("elsewhere", 0.01, -0.02, 0.03)], "in 1 of 2 comparisons, otherwise not"),
+        ([("CV", 0.02, 0.01, 0.03), ("elsewhere", 0.01, -0.02, 0.03)], "measurably so in 1 of 2 comparisons"),
         ([("CV", 0.02, 0.01, 0.03)], "in every comparison"),
         ([("CV", -0.02, -0.03, -0.01), ("elsewhere", 0.0, -0.1, 0.1)], "Worse than a plain model"),
         ([("CV", -0.02, -0.03, -0.01), ("elsewhere", 0.02, 0.01, 0.03)], "in 1, worse in 1 of 2"),
@@ -200,14 +200,14 @@ def test_the_comparison_with_age_and_resection_is_said_in_words(tmp_path, differ
     card = comparing(*differences)
     found = comparison_with_baseline(card)
     assert headline in found["headline"]
-    assert len(found["evidence"]) == len(differences)
-    evaluation, value, low, high = differences[0]
-    expected = (
-        f"C-index {0.66 + value:.3f} against 0.660, difference {value:+.3f} (95 % interval {low:+.3f} to {high:+.3f})"
-    )
-    assert found["evidence"][0].startswith(expected.replace("-0", "−0"))
-    assert found["evidence"][0].endswith(f"{evaluation}, 83 patients")
-    assert found["headline"] in page_of(tmp_path, cards=[card])
+    assert [row["evaluation"] for row in found["rows"]] == [difference[0] for difference in differences]
+    _, value, low, high = differences[0]
+    (cell,) = found["rows"][0]["cells"]
+    assert cell.shown == f"{0.66 + value:.3f} against 0.660"
+    assert cell.interval == f"{value:+.3f} ({low:+.3f} to {high:+.3f})".replace("-", "−")
+    page = page_of(tmp_path, cards=[card])
+    assert found["headline"] in page
+    assert cell.interval in page
 
 
 def test_a_card_that_compares_with_nothing_says_nothing():
@@ -237,10 +237,10 @@ def test_how_often_the_interval_held_is_said(tmp_path):
         {"evaluation": "CV", "value": 0.8},
         {"evaluation": "nothing"},
     ]
-    expected = ["87 of 100 (95 % interval 78 to 93), meant to be 80: elsewhere, 83 patients", "80 of 100: CV"]
-    assert coverage_lines(coverage) == expected
-    assert expected[0] in page_of(tmp_path, cards=[{**CARDS[1], "coverage": coverage}])
-    assert coverage_lines(None) == []
+    assert coverage_shares(coverage) == {"elsewhere": "87 of 100 (78 to 93)", "CV": "80 of 100"}
+    assert coverage_shares(None) == {}
+    card = {**comparing(("elsewhere", 0.0, -0.1, 0.1)), "coverage": coverage}
+    assert "87 of 100 (78 to 93)" in page_of(tmp_path, cards=[card])
 
 
 def test_the_extent_of_resection_is_never_presented_as_a_choice(tmp_path, prediction):

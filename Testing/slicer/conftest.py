@@ -94,7 +94,14 @@ class FakeRunner:
     def _features(self, job):
         names = [f"{region}_original_shape_VoxelVolume" for region in ("NCR", "ED", "ET", "TC", "WT")]
         names += [f"{m}_{region}_original_firstorder_Mean" for m in MODALITIES for region in ("NCR", "ED", "ET")]
-        return {"features": [(name, float(value)) for value, name in enumerate(names)]}
+        keys = {"Image type": ["original"], "Feature Class": ["firstorder"], "Feature Name": ["Mean"]}
+        rois = {
+            f"{job.options.get('segmentation')}_segment_{name}": ["1.5"] for name in job.options.get("segments", {})
+        }
+        return {
+            "features": [(name, float(value)) for value, name in enumerate(names)],
+            "tables": {modality: {**keys, **rois} for modality in MODALITIES},
+        }
 
     def _predict(self, job):
         return {**self._features(job), "prediction": self.prediction, "volumes": volumes(job.case, job.labels)}
@@ -138,7 +145,7 @@ class FakeWork:
 
 
 class FakePrediction:
-    """Has what the panel reads of a ``BraTSOSLib.survival.Prediction``."""
+    """Has what the panel reads of a ``BraTSOSLib.survival.Prediction`` and no more: the rest may be missing."""
 
     category = "long"
     reason = None

@@ -1,13 +1,15 @@
 """The counting of texture matrices in loops compiled by numba; see ``kernels.Kernels``.
 
 Compiled code is kept on disk, so only the first call on a machine waits for the compiler. The loops let other threads
-run.
+run. Indices are unsigned 32-bit numbers, because numba looks after negative indices of signed ones, which takes most of
+the time of loops as short as these; adding a negative step wraps around to the right place. Loops count without asking
+whether to: what lies outside the region is counted in a row of its own, which is dropped.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from numba import int32, njit, uint32
 
 
 @njit(cache=True, nogil=True)
@@ -32,35 +34,42 @@ def digitise(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return levels
 
 
+def _unsigned(indices: np.ndarray) -> np.ndarray:
+    return indices.astype(np.int64).astype(np.uint32)
+
+
 @njit(cache=True, nogil=True)
-def _neighbourhoods(
+def _pairs(volume: np.ndarray, positions: np.ndarray, steps: np.ndarray, rows: int, pairs: np.ndarray) -> None:
+    for index in range(len(steps)):
+        step = uint32(steps[index])
+        counts = pairs[index]
+        for position in positions:
+            level, other = uint32(volume[position]), uint32(volume[uint32(position + step)])
+            counts[uint32(level * uint32(rows) + other)] += 1
+
+
+@njit(cache=True, nogil=True)
+def _neighbours(
     volume: np.ndarray,
     positions: np.ndarray,
     steps: np.ndarray,
-    one_way: int,
     grey: np.ndarray,
     alpha: int,
-    pairs: np.ndarray,
     dependences: np.ndarray,
     differences: np.ndarray,
 ) -> None:
     for position in positions:
-        level = volume[position] - 1
+        level = uint32(volume[position])
         own = grey[level]
-        neighbours = 0
-        total = 0
-        dependent = 0
+        neighbours, total, dependent = int32(0), int32(0), int32(0)
         for index in range(len(steps)):
-            other = volume[position + steps[index]]
-            if other > 0:
-                value = grey[other - 1]
-                neighbours += 1
-                total += value
-                if abs(own - value) <= alpha:
-                    dependent += 1
-                if index < one_way:
-                    pairs[index, level, other - 1] += 1
-        dependences[level, dependent] += 1
+            other = uint32(volume[uint32(position + steps[index])])
+            value = grey[other]
+            inside = int32(other > 0)
+            neighbours = int32(neighbours + inside)
+            total = int32(total + value)
+            dependent = int32(dependent + (inside & int32(abs(own - value) <= alpha)))
+        dependences[level, uint32(dependent)] += 1
         if neighbours > 0:
             differences[level] += abs(float(own) - float(total) / float(neighbours))
 
@@ -68,33 +77,46 @@ def _neighbourhoods(
 def neighbourhoods(
     volume: np.ndarray, positions: np.ndarray, steps: np.ndarray, one_way: int, grey: np.ndarray, alpha: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    levels = len(grey)
-    pairs = np.zeros((one_way, levels, levels), dtype=np.int32)
-    dependences = np.zeros((levels, len(steps) + 1), dtype=np.int64)
-    differences = np.zeros(levels)
-    _neighbourhoods(volume, positions, steps, one_way, grey, alpha, pairs, dependences, differences)
-    return pairs, dependences, differences
+    positions, steps = _unsigned(positions), _unsigned(steps)
+    rows = len(grey) + 1
+    pairs = np.zeros((one_way, rows * rows), dtype=np.int32)
+    _pairs(volume, positions, steps[:one_way], rows, pairs)
+    dependences = np.zeros((rows, len(steps) + 1), dtype=np.int32)
+    differences = np.zeros(rows)
+    levels = np.append(0, grey).astype(np.int32)
+    _neighbours(volume, positions, steps, levels, alpha, dependences, differences)
+    return pairs.reshape(one_way, rows, rows)[:, 1:, 1:], dependences[1:], differences[1:]
 
 
 @njit(cache=True, nogil=True)
-def _runs(volume: np.ndarray, positions: np.ndarray, steps: np.ndarray, counts: np.ndarray) -> None:
-    for position in positions:
-        level = volume[position]
-        for index in range(len(steps)):
-            step = steps[index]
-            if volume[position - step] == level:
-                continue  # not the first of its run
-            length = 0
-            at = position + step
-            while volume[at] == level:
-                length += 1
-                at += step
-            counts[index, level - 1, length] += 1
+def _runs(
+    volume: np.ndarray,
+    positions: np.ndarray,
+    steps: np.ndarray,
+    longest: int,
+    lengths: np.ndarray,
+    reached: np.ndarray,
+) -> None:
+    for index in range(len(steps)):
+        step = uint32(steps[index])
+        counts = reached[index]
+        for position in positions:
+            level = uint32(volume[position])
+            before = uint32(position - step)
+            same = uint32(uint32(volume[before]) == level)
+            length = uint32(uint32(lengths[before] + uint32(1)) * same)
+            lengths[position] = length
+            counts[uint32(level * uint32(longest) + length)] += 1
 
 
 def runs(volume: np.ndarray, positions: np.ndarray, steps: np.ndarray, levels: int, longest: int) -> np.ndarray:
-    counts = np.zeros((len(steps), levels, longest), dtype=np.int32)
-    _runs(volume, positions, steps, counts)
+    # Voxel by voxel, how far into its run it is; a run of three voxels reaches 1, 2 and 3. So many runs end at a length
+    # as reach it and do not reach the next.
+    reached = np.zeros((len(steps), (levels + 1) * longest), dtype=np.int32)
+    lengths = np.zeros(len(volume), dtype=np.uint16)
+    _runs(volume, _unsigned(positions), _unsigned(steps), longest, lengths, reached)
+    counts = reached.reshape(len(steps), levels + 1, longest)[:, 1:]
+    counts[:, :, :-1] -= counts[:, :, 1:]
     return counts
 
 
@@ -121,7 +143,7 @@ def _zones(
             current = stack[top]
             size += 1
             for step in steps:
-                other = current + step
+                other = uint32(current + step)
                 if volume[other] == level:
                     volume[other] = 0
                     stack[top] = other
@@ -134,5 +156,6 @@ def _zones(
 
 def zones(volume: np.ndarray, positions: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     levels, sizes = (np.empty(len(positions), dtype=np.int64) for _ in range(2))
-    found = _zones(volume.copy(), positions, steps, np.empty_like(positions), levels, sizes)
+    stack = np.empty(len(positions), dtype=np.uint32)
+    found = _zones(volume.copy(), _unsigned(positions), _unsigned(steps), stack, levels, sizes)
     return levels[:found].copy(), sizes[:found].copy()

@@ -137,7 +137,7 @@ def read_features(frame: pd.DataFrame, table: str, skip: bool, notes: list[str])
         if unbounded.any() and not skip:
             raise InputError(
                 f"{table}, column {name!r}, row {frame.index[int(np.argmax(unbounded))]}: the value is infinite; "
-                "correct it, or skip bad values."
+                "correct it, or ask for bad values to be skipped."
             )
         if unbounded.any():
             notes.append(f"{unbounded.sum()} infinite values of {name} count as missing")

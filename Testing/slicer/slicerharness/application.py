@@ -25,6 +25,29 @@ class SlicerMissing(Exception):
     """``slicer-core`` or PySide6 cannot be imported, so there is nothing to test on."""
 
 
+class FileManager:
+    """``slicer.app.coreIOManager()``: reads volumes, as ``slicer.util.loadVolume`` asks it to."""
+
+    def __init__(self, slicer) -> None:
+        self._slicer = slicer
+
+    def loadNodes(self, filetype: str, properties: dict, loaded, messages) -> bool:
+        assert filetype == "VolumeFile", filetype
+        path = properties["fileName"]
+        name = properties.get("name") or Path(path).name.split(".")[0]
+        node = self._slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+        storage = self._slicer.vtkMRMLVolumeArchetypeStorageNode()
+        storage.SetFileName(path)
+        self._slicer.mrmlScene.AddNode(storage)
+        node.SetAndObserveStorageNodeID(storage.GetID())
+        if not Path(path).is_file() or not storage.ReadData(node):
+            self._slicer.mrmlScene.RemoveNode(node)
+            self._slicer.mrmlScene.RemoveNode(storage)
+            return False
+        loaded.AddItem(node)
+        return True
+
+
 class Application:
     """``slicer.app``: a scene with its logics, and the few services that the module and Slicer's own Python ask for."""
 
@@ -40,6 +63,8 @@ class Application:
         self._logic.SetTemporaryPath(self.temporaryPath)
         self._managers = self._io_managers(slicer)
         self._logic.SetMRMLScene(self._scene)
+        self._startup: list = []
+        self._files = FileManager(slicer)
         slicer.app, slicer.mrmlScene = self, self._scene
         slicer.modules = types.SimpleNamespace()
         self._add_logics(slicer)
@@ -78,6 +103,21 @@ class Application:
             setattr(slicer.modules, name.lower(), module)
         self._logics["Colors"].AddDefaultColorNodes()
         vtk.vtkLogger.SetStderrVerbosity(vtk.vtkLogger.VERBOSITY_WARNING)
+
+    def connect(self, signal: str, slot) -> bool:
+        """Only the signal that modules wait for; ``completeStartup`` sends it."""
+        assert signal == "startupCompleted()", signal
+        self._startup.append(slot)
+        return True
+
+    def completeStartup(self) -> None:
+        """Tell the modules that all of them have been loaded."""
+        waiting, self._startup = self._startup, []
+        for slot in waiting:
+            slot()
+
+    def coreIOManager(self):
+        return self._files
 
     def layoutManager(self):
         """There is no main window."""

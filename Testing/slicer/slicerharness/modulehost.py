@@ -54,6 +54,26 @@ class ModuleHost:
         self.widget.exit()
         self.parent.hide()
 
+    def reload(self) -> None:
+        """Load the module's files anew and build the panel again, as *Reload* does in developer mode."""
+        import slicer
+
+        packages = {self.name, f"{self.name}Module", f"{self.name}Lib"}
+        for name in [name for name in sys.modules if name.split(".")[0] in packages]:
+            del sys.modules[name]
+        self.python = importlib.import_module(self.name)
+        for child in list(self.parent.children()):
+            if child.inherits("QWidget"):
+                child.hide()
+        self.widget.cleanup()
+        layout = self.parent.layout()
+        while layout.count():
+            layout.takeAt(0)
+        self.widget = getattr(self.python, self.name + "Widget")(self.parent)
+        self.widget.setup()
+        self.enter()
+        slicer.app.processEvents()  # a layout shows what is added to it while it is on show a little later
+
     def close(self) -> None:
         """Unload the module."""
         import qt
