@@ -236,6 +236,7 @@ set(BraTSOSLib_SCRIPTS
   BraTSOSLib/survival/papers/ranking.py
   BraTSOSLib/survival/papers/splits.py
   BraTSOSLib/survival/papers/table.py
+  BraTSOSLib/survival/patient_table.py
   BraTSOSLib/survival/patients.py
   BraTSOSLib/survival/prediction.py
   BraTSOSLib/survival/prediction_table.py
@@ -244,7 +245,6 @@ set(BraTSOSLib_SCRIPTS
   BraTSOSLib/survival/settings.py
   BraTSOSLib/survival/spread.py
   BraTSOSLib/survival/student.py
-  BraTSOSLib/survival/table_columns.py
   BraTSOSLib/survival/table_evaluation/__init__.py
   BraTSOSLib/survival/table_evaluation/evaluate.py
   BraTSOSLib/survival/table_evaluation/figures.py

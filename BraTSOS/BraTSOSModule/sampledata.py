@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 
 import slicer
-from slicer.i18n import tr as _
 
 from BraTSOSLib.case import MODALITIES
 
@@ -35,7 +34,6 @@ def register() -> None:
 
 def makePhantom(source=None) -> list:
     """Make the synthetic case and load it; return its volume nodes in the order T1, T1ce, T2, FLAIR."""
-    slicer.util.showStatusMessage(_("BraTSOS makes a synthetic case"))
     volumes = slicer.util.getModuleLogic("BraTSOS").startSample().wait()
     slicer.util.setSliceViewerLayers(background=volumes["t1ce"], fit=True)
     return [volumes[modality] for modality in MODALITIES]

@@ -16,7 +16,7 @@ from .feature_rows import FEATURES, read_row
 from .leases import Membership
 from .manifest import RUNNING, WAITING, Manifest, from_json
 from .merging import CASES
-from .publishing import claim_folder, clear_work, fail, give_back, keep, publish, remove
+from .publishing import clear_claim, clear_work, fail, give_back, keep, publish, remove, work_folder
 from .stopping import Stop
 
 Notify = Callable[[dict[str, Any]], None]
@@ -112,7 +112,7 @@ class Coordinator:
             self._submit(row)
 
     def _submit(self, row: dict[str, Any]) -> None:
-        folder = claim_folder(self._output, row["owner"], row["token"])
+        folder = work_folder(self._output, row["owner"])
         try:
             _make(folder)
         except OSError as error:
@@ -123,7 +123,12 @@ class Coordinator:
             return
         made_from = (row["settings"], row["weights"])
         same = row["outputs"] is not None and made_from == (self._hashes["settings"], self._hashes["weights"])
-        job = {"job": row["token"], "name": row["name"], "folder": str(folder), **from_json(row["source"])}
+        job = {
+            "job": row["token"],
+            "name": row["name"],
+            "folder": str(folder / row["token"]),
+            **from_json(row["source"]),
+        }
         self._engine.submit({**job, "known": row["inputs"] if same else None})
 
     def _handle(self, reports: list[dict[str, Any]]) -> None:
@@ -139,11 +144,11 @@ class Coordinator:
     def _end(self, token: str, report: Mapping[str, Any]) -> None:
         """Record how a claim ended and tell of it."""
         row = self._claims.pop(token)
-        folder = claim_folder(self._output, row["owner"], token)
         if report["kind"] != "done":
-            remove(folder)  # first, since the manifest may need the room on a full disk
+            clear_claim(self._output, row)  # first, since the manifest may need the room on a full disk
         event = self._record(row, report)
-        remove(folder)
+        if report["kind"] == "done" and event["event"] != "done":
+            clear_claim(self._output, row)
         self._notify({"case": row["name"], **event})
 
     def _record(self, row: dict[str, Any], report: Mapping[str, Any]) -> dict[str, Any]:
@@ -213,14 +218,14 @@ class Coordinator:
         for token in list(self._claims):
             with suppress(BraTSOSError):
                 self._end(token, {"kind": "cancelled"})
-        remove(claim_folder(self._output, self._membership.id, ""))
+        remove(work_folder(self._output, self._membership.id))
 
 
 def _make(folder: Path) -> None:
-    """Make a claim's folder, although another coordinator may be removing the empty folder of all work."""
+    """Make the folder of our work, although another coordinator may be removing the empty folder of all work."""
     for last in (False, False, True):
         try:
-            folder.mkdir(parents=True)
+            folder.mkdir(parents=True, exist_ok=True)
             return
         except FileNotFoundError:
             if last:

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import BraTSOSError, DependencyError
 from .dask_worker import RESULT, clear_pool, run_job
+from .publishing import remove
 
 _CONNECT = 5.0
 """Seconds that one attempt to reach the scheduler may take."""
@@ -108,9 +109,10 @@ class DaskEngine:
         return max(self._places - len(self._futures), 0)
 
     def submit(self, job: Mapping[str, Any]) -> None:
-        """See ``Engine``."""
+        """See ``Engine``; as long as somebody waits for the case, there is a folder named after its claim."""
         token = job["job"]
         self._folders[token] = Path(job["folder"])
+        self._folders[token].mkdir(exist_ok=True)
         try:
             future = self._client.submit(
                 run_job, dict(job), self._settings, self._threads, self._limit, key=f"bratsos-{token}", pure=False
@@ -162,7 +164,7 @@ class DaskEngine:
 
     def _end(self, token: str, report: dict[str, Any]) -> None:
         self._reports.append(report)
-        self._folders.pop(token)
+        remove(self._folders.pop(token))
         future = self._futures.pop(token)
         if future is not None:
             with suppress(Exception):
@@ -199,7 +201,7 @@ class DaskEngine:
             client.close(timeout=2)
 
     def cancel(self) -> None:
-        """See ``Engine``; running tasks see that their folder is removed when the report is handled."""
+        """See ``Engine``; running tasks see that the folders of their claims are gone."""
         for token, future in list(self._futures.items()):
             with suppress(Exception):
                 future.cancel()

@@ -7,7 +7,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ class Findings:
         database = self._database
         database.execute("BEGIN")
         for long, case in cases:
-            row = (case.name, long, json.dumps(asdict(case)), case.problem is not None)
+            row = (case.name, long, json.dumps(vars(case)), case.problem is not None)
             database.execute("INSERT INTO found (name, long, spec, wrong) VALUES (?, ?, ?, ?)", row)
         database.execute("CREATE INDEX found_name ON found (name)")
         # Folders of the same name are told apart by the folders above them
@@ -72,7 +72,7 @@ class Findings:
         specs = [json.loads(spec) for (spec,) in rows]
         places = " and ".join(spec["where"] for spec in specs[:3]) + (" and more" if len(specs) > 3 else "")
         problem = f"The case {name} is there more than once ({places}): give each case a name of its own."
-        case = asdict(FoundCase(name, specs[0]["where"], problem=problem))
+        case = vars(FoundCase(name, specs[0]["where"], problem=problem))
         self._database.execute("DELETE FROM found WHERE name = ? AND id > ?", (name, first))
         self._database.execute("UPDATE found SET spec = ?, wrong = 1 WHERE id = ?", (json.dumps(case), first))
 

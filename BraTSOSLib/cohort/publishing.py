@@ -15,12 +15,15 @@ from .manifest import DONE, FAILED, RUNNING, WAITING, Manifest, from_json
 from .merging import CASES
 
 WORK = ".bratsos-work"
-"""The folder of unfinished work, in the output folder: one folder for each coordinator, in it one for each claim."""
+"""The folder of unfinished work, in the output folder; in it each coordinator has one."""
 
 
-def claim_folder(output: Path, owner: str, token: str) -> Path:
-    """Return the folder in which a claimed case is worked on; each worker makes one of its own in it."""
-    return output / WORK / owner / token
+def work_folder(output: Path, owner: str) -> Path:
+    """Return the folder of a coordinator's unfinished work.
+
+    In it a worker makes one for each case, whose name begins with the claim's token.
+    """
+    return output / WORK / owner
 
 
 def publish(
@@ -54,7 +57,7 @@ def publish(
         ).fetchone()
         if mine is None:
             return False
-        source = claim_folder(output, row["owner"], row["token"]) / result["folder"]
+        source = work_folder(output, row["owner"]) / result["folder"]
         target.mkdir(parents=True, exist_ok=True)
         older = from_json(mine["outputs"]) or {}
         for name in [*reversed(list(outputs)[-1:]), *(name for name in older if name not in outputs)]:
@@ -144,6 +147,13 @@ def clear_work(output: Path, living: Callable[[], set[str]]) -> None:
             if folder.name not in kept:
                 remove(folder)
         work.rmdir()
+
+
+def clear_claim(output: Path, row: Mapping[str, Any]) -> None:
+    """Remove what is left of a claim's unfinished work."""
+    with suppress(OSError):
+        for folder in work_folder(output, row["owner"]).glob(f"{row['token']}*"):
+            remove(folder)
 
 
 def remove(folder: Path) -> None:

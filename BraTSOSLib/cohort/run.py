@@ -18,7 +18,7 @@ from .finding import Findings, find_cases
 from .leases import DEFAULT_LEASE, Membership
 from .manifest import DONE, FAILED, Manifest
 from .merging import merge_findings
-from .publishing import claim_folder, clear_work
+from .publishing import clear_work, work_folder
 from .settings import DEFAULT_STAGE, CohortSettings, weights_hash
 from .stopping import Stop, stopping
 
@@ -225,7 +225,7 @@ def _collect(manifest: Manifest, membership: Membership, output: Path, tell: Not
             raise stop.reason()
     try:
         tell({"event": "collecting"})
-        work = claim_folder(output, membership.id, _COLLECTING)
+        work = work_folder(output, membership.id) / _COLLECTING
         return collect(manifest, output, work, tell=tell, check=stop.check)
     finally:
         with suppress(BraTSOSError):

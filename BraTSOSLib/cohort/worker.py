@@ -61,7 +61,7 @@ class Worker:
     def do(self, job: dict[str, Any]) -> dict[str, Any]:
         """Do a case and return the report on it, with ``kind`` ``done``, ``same``, ``failed`` or ``cancelled``."""
         start = time.perf_counter()
-        folder = Path(job["folder"]) / uuid.uuid4().hex[:8]
+        folder = Path(f"{job['folder']}-{uuid.uuid4().hex[:8]}")  # whoever else may be given the same case has another
         message: dict[str, Any] = {"job": job["job"], "worker": job.get("worker")}
         try:
             message["inputs"] = inputs_hash(job)
@@ -83,7 +83,7 @@ class Worker:
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise
-            message |= {"kind": "failed", "error": _in_words(error, Path(job["folder"]))}
+            message |= {"kind": "failed", "error": _in_words(error, folder.parent)}
         shutil.rmtree(folder, ignore_errors=True)
         return message
 

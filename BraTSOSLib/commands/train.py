@@ -162,7 +162,7 @@ def train_survival_model(
     ] = None,
     transferable: Annotated[
         str | None,
-        typer.Option(help="distilled-mlp: features that the student may use, e.g. '*_VoxelVolume'; none: age, resection."),
+        typer.Option(help="distilled-mlp: features that the student may see, e.g. '*_VoxelVolume', or none."),
     ] = None,
     distillation: Annotated[
         str, typer.Option(help="distilled-mlp: paper (teacher's weights), hinton (softened outputs), both, alone.")

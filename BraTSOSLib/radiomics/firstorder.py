@@ -49,10 +49,17 @@ class Intensities:
         return self.values - self.values.mean()
 
     @cached_property
-    def percentiles(self) -> dict[int, float]:
-        """The percentiles that features use."""
-        wanted = (10, 25, 75, 90)
-        return dict(zip(wanted, np.percentile(self.values, wanted), strict=True))
+    def ordered(self) -> np.ndarray:
+        """The intensities in ascending order, (N,)."""
+        return np.sort(self.values)
+
+    def percentile(self, percent: float) -> float:
+        """Return a percentile, interpolated as ``np.percentile`` does it."""
+        place = (len(self.ordered) - 1) * (percent / 100)
+        low = int(place)
+        below, above = self.ordered[low], self.ordered[min(low + 1, len(self.ordered) - 1)]
+        part, step = place - low, above - below
+        return float(above - step * (1 - part) if part >= 0.5 else below + step * part)
 
     @cached_property
     def energy(self) -> float:
@@ -64,6 +71,11 @@ class Intensities:
         """Shares p_i of the occupied bins of the histogram, (bins,)."""
         found = self._discretised or discretise(self.raw, self.settings)
         return found.counts / len(self.raw)
+
+    @cached_property
+    def variance(self) -> float:
+        """The second central moment."""
+        return self.moment(2)
 
     def moment(self, order: int) -> float:
         """Return the central moment of ``order``."""
@@ -98,32 +110,32 @@ def _uniformity(region: Intensities) -> float:
 
 @FIRSTORDER.feature("Minimum", ibsi="1GSF", formula="min X")
 def _minimum(region: Intensities) -> float:
-    return region.values.min()
+    return region.ordered[0]
 
 
 @FIRSTORDER.feature("Maximum", ibsi="84IY", formula="max X")
 def _maximum(region: Intensities) -> float:
-    return region.values.max()
+    return region.ordered[-1]
 
 
 @FIRSTORDER.feature("Range", ibsi="2OJQ", formula="max X - min X")
 def _range(region: Intensities) -> float:
-    return region.values.max() - region.values.min()
+    return region.ordered[-1] - region.ordered[0]
 
 
 @FIRSTORDER.feature("10Percentile", ibsi="QG58", formula="P_10")
 def _percentile_10(region: Intensities) -> float:
-    return region.percentiles[10]
+    return region.percentile(10)
 
 
 @FIRSTORDER.feature("90Percentile", ibsi="8DWT", formula="P_90")
 def _percentile_90(region: Intensities) -> float:
-    return region.percentiles[90]
+    return region.percentile(90)
 
 
 @FIRSTORDER.feature("InterquartileRange", ibsi="SALO", formula="P_75 - P_25")
 def _interquartile_range(region: Intensities) -> float:
-    return region.percentiles[75] - region.percentiles[25]
+    return region.percentile(75) - region.percentile(25)
 
 
 @FIRSTORDER.feature("Mean", ibsi="Q4LE", formula="m = Σ X / N")
@@ -133,7 +145,10 @@ def _mean(region: Intensities) -> float:
 
 @FIRSTORDER.feature("Median", ibsi="Y12H", formula="P_50")
 def _median(region: Intensities) -> float:
-    return float(np.median(region.values))
+    middle = len(region.ordered) // 2
+    if len(region.ordered) % 2:
+        return region.ordered[middle]
+    return (region.ordered[middle - 1] + region.ordered[middle]) / 2
 
 
 @FIRSTORDER.feature("MeanAbsoluteDeviation", ibsi="4FUA", formula="Σ |X - m| / N")
@@ -148,13 +163,13 @@ def _mean_absolute_deviation(region: Intensities) -> float:
 )
 def _robust_mean_absolute_deviation(region: Intensities) -> float:
     values = region.values
-    inside = (values >= region.percentiles[10]) & (values <= region.percentiles[90])
+    inside = (values >= region.percentile(10)) & (values <= region.percentile(90))
     count = np.count_nonzero(inside)
     if count == 0:  # two voxels: both lie outside the percentiles interpolated between them
         return np.nan
     # Zeros stand in for the left-out values: the sums then pair their terms, and so round, as pyradiomics' do.
-    mean = np.sum(np.where(inside, values, 0)) / count
-    return np.sum(np.where(inside, np.abs(values - mean), 0)) / count
+    mean = np.sum(values * inside) / count
+    return np.sum(np.abs(values - mean) * inside) / count
 
 
 @FIRSTORDER.feature("Variance", ibsi="ECT3", formula="μ2")
@@ -165,12 +180,12 @@ def _variance(region: Intensities) -> float:
 
 @FIRSTORDER.feature("Skewness", ibsi="KE2A", formula="μ3 / μ2^(3/2); 0 if all X are equal")
 def _skewness(region: Intensities) -> float:
-    variance = region.moment(2)
+    variance = region.variance
     # As an array: numpy's power of arrays may round other than that of single numbers.
     return (region.moment(3) / np.array([variance]) ** 1.5)[0] if variance > 0 else 0.0
 
 
 @FIRSTORDER.feature("Kurtosis", ibsi=None, formula="μ4 / μ2², 3 more than IBSI's excess (IPH6); 0 if all X are equal")
 def _kurtosis(region: Intensities) -> float:
-    variance = region.moment(2)
+    variance = region.variance
     return region.moment(4) / (variance * variance) if variance > 0 else 0.0

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..errors import InputError
 from .angles import EPSILON, mean_over_all_directions, mean_over_directions
+from .kernels import kernels
 from .layout import empty_as_after
 from .names import GLCM_FEATURES
 from .regions import Region
@@ -126,10 +127,11 @@ class CoOccurrence:
         """log2(px py + ε), (K, K, A)."""
         return np.log2(self.pxy + EPSILON)
 
-    @cached_property
-    def centred_sum(self) -> np.ndarray:
-        """i + j - μx - μy, (K, K, A)."""
-        return (self.i + self.j) - self.ux - self.uy
+    def centred_sum(self, order: int) -> np.ndarray:
+        """Return (i + j - μx - μy) to the power of ``order``, (K, K, A)."""
+        # Powers are slow, and there are far fewer sums than pairs.
+        powers = (self.k_plus[:, None] - self.ux[0] - self.uy[0]) ** order
+        return powers[(self.levels[:, None] + self.levels).astype(np.intp) - 2]
 
     def expected(self, values: np.ndarray) -> float:
         """Return the mean over the directions of Σ p · values."""
@@ -169,17 +171,17 @@ def _joint_average(m: CoOccurrence) -> float:
 
 @GLCM.feature("ClusterProminence", ibsi="AE86", formula="Σ p (i + j - μx - μy)⁴")
 def _cluster_prominence(m: CoOccurrence) -> float:
-    return m.expected(m.centred_sum**4)
+    return m.expected(m.centred_sum(4))
 
 
 @GLCM.feature("ClusterShade", ibsi="7NFM", formula="Σ p (i + j - μx - μy)³")
 def _cluster_shade(m: CoOccurrence) -> float:
-    return m.expected(m.centred_sum**3)
+    return m.expected(m.centred_sum(3))
 
 
 @GLCM.feature("ClusterTendency", ibsi="DG8W", formula="Σ p (i + j - μx - μy)²")
 def _cluster_tendency(m: CoOccurrence) -> float:
-    return m.expected(m.centred_sum**2)
+    return m.expected(m.centred_sum(2))
 
 
 @GLCM.feature("Contrast", ibsi="ACUI", formula="Σ p (i - j)²")
@@ -294,13 +296,10 @@ def _sum_squares(m: CoOccurrence) -> float:
     formula="√ of the second largest eigenvalue of Q(i, j) = Σ_k p(i, k) p(j, k) / (px(i) py(k) + ε); 1 for one level",
 )
 def _mcc(m: CoOccurrence) -> float:
-    p, px, py = m.p, m.px[:, 0], m.py[0]
-    q = (p[:, None, 0] * p[None, :, 0]) / (px[:, None] * py[0] + EPSILON)
-    for k in range(1, len(m.levels)):
-        q += (p[:, None, k] * p[None, :, k]) / (px[:, None] * py[k] + EPSILON)
+    q = kernels().joint_products(m.p, m.px[:, 0], m.py[0], EPSILON)
     if not np.isfinite(q).all():
         return np.nan
-    eigenvalues = np.linalg.eigvals(q.transpose(2, 0, 1))
+    eigenvalues = np.linalg.eigvals(q)
     eigenvalues.sort()
     if len(m.levels) < 2:
         return 1.0

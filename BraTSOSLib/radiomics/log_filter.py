@@ -139,18 +139,25 @@ def _moments(n: tuple[float, float, float, float]) -> tuple[float, float, float]
 
 def _filter_axis(image: np.ndarray, axis: int, kept: slice, coefficients: np.ndarray) -> np.ndarray:
     """Filter along ``axis`` and keep the positions ``kept`` of each line; float32, as ITK stores it between passes."""
-    # Seen as (outer, line, inner): lines that lie side by side in memory are filtered together.
-    outer = math.prod(image.shape[:axis])
-    inner = math.prod(image.shape[axis + 1 :])
     shape = list(image.shape)
+    length = shape[axis]
     shape[axis] = kept.stop - kept.start
     result = np.zeros(shape, np.float32)
-    if axis == image.ndim - 1:
-        # Lines along x: neighbours in y take the place of neighbours in memory.
-        source, target = image.reshape(1, outer, -1).transpose(0, 2, 1), result.reshape(1, outer, -1).transpose(0, 2, 1)
-    else:
-        source, target = image.reshape(outer, -1, inner), result.reshape(outer, -1, inner)
-    _filter_lines(source, target, kept.start, kept.stop, coefficients)
+    # A line is where it starts in two other directions; those that start side by side in memory are filtered together.
+    others = sorted((other for other in range(3) if other != axis), reverse=True)
+    extent = (shape[others[1]], length, shape[others[0]])
+    steps = [
+        [array.strides[along] // array.itemsize for along in (others[1], axis, others[0])] for array in (image, result)
+    ]
+    _filter_lines(
+        np.ascontiguousarray(image).reshape(-1),
+        result.reshape(-1),
+        np.array(extent),
+        np.array(steps),
+        kept.start,
+        kept.stop,
+        coefficients.reshape(5, 4),
+    )
     return result
 
 
@@ -164,30 +171,39 @@ def _add_scaled(total: np.ndarray, part: np.ndarray, factor: float) -> None:
 
 
 @compiled
-def _filter_lines(source: np.ndarray, target: np.ndarray, start: int, stop: int, coefficients: np.ndarray) -> None:
-    """Filter ``source`` (outer, line, inner) along its middle axis into ``target``, which holds start..stop of it."""
-    n0, n1, n2, n3 = coefficients[0], coefficients[1], coefficients[2], coefficients[3]
-    d1, d2, d3, d4 = coefficients[4], coefficients[5], coefficients[6], coefficients[7]
-    m1, m2, m3, m4 = coefficients[8], coefficients[9], coefficients[10], coefficients[11]
-    bn1, bn2, bn3, bn4 = coefficients[12], coefficients[13], coefficients[14], coefficients[15]
-    bm1, bm2, bm3, bm4 = coefficients[16], coefficients[17], coefficients[18], coefficients[19]
-    outer, length, inner = source.shape
-    x = np.empty((length, _LINES))
-    y = np.empty((length, _LINES))
-    z = np.empty((length, _LINES))
+def _filter_lines(
+    source: np.ndarray,
+    target: np.ndarray,
+    extent: np.ndarray,
+    steps: np.ndarray,
+    start: int,
+    stop: int,
+    coefficients: np.ndarray,
+) -> None:
+    """Filter lines of ``source`` into ``target``, which holds the positions start..stop of them.
+
+    Both are flat; ``extent`` (outer, length, inner) and ``steps`` (one row for each of the two) say where lines lie.
+    """
+    n, d, m, bn, bm = coefficients[0], coefficients[1], coefficients[2], coefficients[3], coefficients[4]
+    n0, n1, n2, n3 = n[0], n[1], n[2], n[3]
+    d1, d2, d3, d4 = d[0], d[1], d[2], d[3]
+    m1, m2, m3, m4 = m[0], m[1], m[2], m[3]
+    outer, length, inner = extent[0], extent[1], extent[2]
+    x = np.zeros((length, _LINES))
+    y = np.zeros((length, _LINES))
+    z = np.zeros((length, _LINES))
     for block in range(outer):
         for left in range(0, inner, _LINES):
             width = min(_LINES, inner - left)
             first, last = length, -1
             for i in range(length):
+                begin = block * steps[0, 0] + i * steps[0, 1] + left * steps[0, 2]
                 occupied = False
                 for k in range(width):
-                    value = np.float64(source[block, i, left + k])
+                    value = np.float64(source[begin + k * steps[0, 2]])
                     x[i, k] = value
                     if value != 0:
                         occupied = True
-                for k in range(width, _LINES):
-                    x[i, k] = 0.0
                 if occupied:
                     last = i
                     if first == length:
@@ -196,27 +212,21 @@ def _filter_lines(source: np.ndarray, target: np.ndarray, start: int, stop: int,
                 continue  # zeros stay zeros, and the target is made of them
 
             # Causal pass. Before the first value that is not zero the output is exactly zero.
-            begin = 0
+            begin = 4
             if first > 4:
                 begin = first
-                for i in range(min(start, first), first):
-                    for k in range(_LINES):
-                        y[i, k] = 0.0
-                for i in range(first - 4, first):
-                    for k in range(_LINES):
-                        y[i, k] = 0.0
+                y[min(start, first - 4) : first] = 0.0
             else:
+                # Beyond the border the line goes on with its first value, and the output with its multiple.
                 for k in range(_LINES):
-                    v = x[0, k]
-                    y[0, k] = v * n0 + v * n1 + v * n2 + v * n3
-                    y[1, k] = x[1, k] * n0 + v * n1 + v * n2 + v * n3
-                    y[2, k] = x[2, k] * n0 + x[1, k] * n1 + v * n2 + v * n3
-                    y[3, k] = x[3, k] * n0 + x[2, k] * n1 + x[1, k] * n2 + v * n3
-                    y[0, k] -= v * bn1 + v * bn2 + v * bn3 + v * bn4
-                    y[1, k] -= y[0, k] * d1 + v * bn2 + v * bn3 + v * bn4
-                    y[2, k] -= y[1, k] * d1 + y[0, k] * d2 + v * bn3 + v * bn4
-                    y[3, k] -= y[2, k] * d1 + y[1, k] * d2 + y[0, k] * d3 + v * bn4
-                begin = 4
+                    for i in range(4):
+                        value = x[i, k] * n[0]
+                        for tap in range(1, 4):
+                            value += x[max(i - tap, 0), k] * n[tap]
+                        past = x[0, k] * bn[0] if i == 0 else y[i - 1, k] * d[0]
+                        for tap in range(1, 4):
+                            past += x[0, k] * bn[tap] if i <= tap else y[i - 1 - tap, k] * d[tap]
+                        y[i, k] = value - past
             for i in range(begin, stop):
                 for k in range(_LINES):
                     value = x[i, k] * n0 + x[i - 1, k] * n1 + x[i - 2, k] * n2 + x[i - 3, k] * n3
@@ -224,28 +234,21 @@ def _filter_lines(source: np.ndarray, target: np.ndarray, start: int, stop: int,
                     y[i, k] = value
 
             # Anticausal pass, the other way round.
-            end = length
+            end = length - 4
             if last < length - 5:
                 end = last + 1
-                for i in range(end, max(stop, end)):
-                    for k in range(_LINES):
-                        z[i, k] = 0.0
-                for i in range(end, end + 4):
-                    for k in range(_LINES):
-                        z[i, k] = 0.0
+                z[end : max(stop, end + 4)] = 0.0
             else:
-                e = length - 1
                 for k in range(_LINES):
-                    v = x[e, k]
-                    z[e, k] = v * m1 + v * m2 + v * m3 + v * m4
-                    z[e - 1, k] = x[e, k] * m1 + v * m2 + v * m3 + v * m4
-                    z[e - 2, k] = x[e - 1, k] * m1 + x[e, k] * m2 + v * m3 + v * m4
-                    z[e - 3, k] = x[e - 2, k] * m1 + x[e - 1, k] * m2 + x[e, k] * m3 + v * m4
-                    z[e, k] -= v * bm1 + v * bm2 + v * bm3 + v * bm4
-                    z[e - 1, k] -= z[e, k] * d1 + v * bm2 + v * bm3 + v * bm4
-                    z[e - 2, k] -= z[e - 1, k] * d1 + z[e, k] * d2 + v * bm3 + v * bm4
-                    z[e - 3, k] -= z[e - 2, k] * d1 + z[e - 1, k] * d2 + z[e, k] * d3 + v * bm4
-                end = length - 4
+                    edge = x[length - 1, k]
+                    for i in range(4):  # counted from the end
+                        value = x[min(length - i, length - 1), k] * m[0]
+                        for tap in range(1, 4):
+                            value += x[min(length - i + tap, length - 1), k] * m[tap]
+                        past = edge * bm[0] if i == 0 else z[length - i, k] * d[0]
+                        for tap in range(1, 4):
+                            past += edge * bm[tap] if i <= tap else z[length - i + tap, k] * d[tap]
+                        z[length - 1 - i, k] = value - past
             for i in range(end - 1, start - 1, -1):
                 for k in range(_LINES):
                     value = x[i + 1, k] * m1 + x[i + 2, k] * m2 + x[i + 3, k] * m3 + x[i + 4, k] * m4
@@ -253,5 +256,6 @@ def _filter_lines(source: np.ndarray, target: np.ndarray, start: int, stop: int,
                     z[i, k] = value
 
             for i in range(start, stop):
+                begin = block * steps[1, 0] + (i - start) * steps[1, 1] + left * steps[1, 2]
                 for k in range(width):
-                    target[block, i - start, left + k] = np.float32(y[i, k] + z[i, k])
+                    target[begin + k * steps[1, 2]] = np.float32(y[i, k] + z[i, k])

@@ -101,7 +101,7 @@ def render_report(
         wrong=how_often_wrong(card),
         error=typical_error(card),
         flags=flag_messages(prediction.flags or ()),
-        unsuitable=list(prediction.warnings),
+        unsuitable=[str(warning).replace("mm3", "mm³") for warning in prediction.warnings],
         missing=missing_titles(prediction.missing),
         comparison=comparison_with_baseline(card),
         charts=_charts(prediction),

@@ -18,9 +18,9 @@ from .covariates import INPUT_MEANINGS, RESECTIONS, VOLUME_INPUTS, VOLUME_REGION
 from .ensemble import StudentParameters
 from .evaluation import METRICS
 from .explanation.reference import reference_statistics
+from .patient_table import SurvivalTable
 from .settings import SurvivalSettings
 from .student import TASK
-from .tables import SurvivalTable
 
 _UPENN = {
     "name": "UPENN-GBM, patients with observed death, CaPTk features on automatic segmentations",

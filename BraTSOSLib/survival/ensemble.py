@@ -20,9 +20,9 @@ from .conformal import missing_pattern, nested_intervals, optional_groups, resid
 from .covariates import CLINICAL_INPUTS, VOLUME_INPUTS
 from .folds import stratified_folds
 from .metrics import concordance_over_subsets
+from .patient_table import SurvivalTable
 from .scaling import softmax, standardisation, standardised
 from .settings import FitSettings, SurvivalSettings
-from .tables import SurvivalTable
 
 if TYPE_CHECKING:
     from .networks import MemberMLP

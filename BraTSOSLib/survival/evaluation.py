@@ -14,9 +14,10 @@ from .calibration import calibration_band, calibration_error, coverage, reliabil
 from .categories import LONG_ABOVE, class_indices
 from .conformal import COVERAGE
 from .metrics import concordance_pairs, log_loss
+from .patient_table import SurvivalTable
 from .scaling import standardisation, standardised
 from .student import Student
-from .tables import SurvivalTable, read_survival_table
+from .tables import read_survival_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,4 +1,4 @@
-"""Tables of patients with survival, clinical values, volumes and further features.
+"""Reading tables of patients with survival, clinical values, volumes and further features.
 
 Three layouts are understood: the CaPTk table of UPENN-GBM (`SubjectID`, `OS_days`, `GTR_over90`, CaPTk feature names),
 the pyradiomics table of UCSF-PDGM (`ID`, `OS_days`, `event`, `EOR`, whole-tumour features) and the library's own
@@ -8,14 +8,14 @@ the pyradiomics table of UCSF-PDGM (`ID`, `OS_days`, `event`, `EOR`, whole-tumou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import InputError
-from .categories import CATEGORIES, DEFINITIONS, LONG_ABOVE, class_indices
+from .categories import CATEGORIES, DEFINITIONS, class_indices
+from .columns import CASE_COLUMNS, case_names, find_column, needed_column, numbers, place, read_frame, refuse
 from .covariates import (
     MAXIMUM_AGE,
     MGMT_STATES,
@@ -23,19 +23,19 @@ from .covariates import (
     VOLUME_REGIONS,
     checked_choice,
     checked_resection,
-    encode,
     is_missing,
     volume_feature,
 )
-from .table_columns import check_ids, check_range, choices, find_column, numbers, read_frame
+from .patient_table import SurvivalTable
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MINIMUM_PATIENTS = 50
 MINIMUM_PER_CLASS = 10
-_ID_COLUMNS = ("case", "SubjectID", "ID")
+MAXIMUM_DAYS = 20000.0
 _DAYS_COLUMNS = ("days", "OS_days", "Survival", "Survival_days")
+_AGE_COLUMNS = ("age",)
 _RESECTION_COLUMNS = ("resection", "GTR_over90", "EOR", "Extent_of_Resection")
 _MGMT_COLUMNS = ("mgmt", "MGMT status", "MGMT")
 _IDH_COLUMNS = ("idh", "IDH", "IDH1")
@@ -49,131 +49,6 @@ _NO_IDH = {"unknown", "nos/nec", "not available", "na"}
 LOW_METHYLATION = 4
 """UCSF-PDGM counts methylated CpG sites out of 17 and calls one a positive test; below this many it is indeterminate
 here, because UPENN-GBM's laboratory reports such tumours as indeterminate or unmethylated."""
-
-
-@dataclass(frozen=True)
-class SurvivalTable:
-    """Patients with their survival.
-
-    Attributes
-    ----------
-    name : str
-        File name or what a message calls the table.
-    ids : list of str, length n
-    days : ndarray, shape (n,)
-        Days from surgery to death, or to the last contact of a censored patient.
-    events : ndarray of bool, shape (n,)
-        True where the patient died.
-    ages : ndarray, shape (n,)
-        Years.
-    resections : list of str, length n
-        GTR, STR, biopsy, ``covariates.NOT_GROSS_TOTAL`` or unknown.
-    mgmt : list of str, length n
-        Members of ``covariates.MGMT_STATES``.
-    idh : list of str, length n
-        mutated, wildtype or unknown.
-    kps : ndarray, shape (n,)
-        Karnofsky performance score; NaN where unknown.
-    volumes : dict of ndarray, shape (n,)
-        mm3 of NCR, ED, ET and WT; 0 where the region is empty, NaN where the table does not have it.
-    privileged : ndarray, shape (n, p)
-        Every other numeric feature, for the teacher alone; NaN where missing.
-    privileged_names : list of str, length p
-    cohorts : ndarray of int, shape (n,)
-        Which of the pooled tables a patient is from; 0 for a single table.
-    """
-
-    name: str
-    ids: list[str]
-    days: np.ndarray
-    events: np.ndarray
-    ages: np.ndarray
-    resections: list[str]
-    mgmt: list[str]
-    idh: list[str]
-    kps: np.ndarray
-    volumes: dict[str, np.ndarray]
-    privileged: np.ndarray
-    privileged_names: list[str]
-    cohorts: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def inputs(self, names: Sequence[str]) -> np.ndarray:
-        """Return the inputs ``names`` of every patient, shape (n, p), not standardised.
-
-        A name is one of `covariates.encode`, or of a privileged feature (to find out what it would be worth).
-        """
-        columns = encode(self.ages, self.resections, self.volumes, mgmt=self.mgmt, kps=self.kps)
-        place = {name: index for index, name in enumerate(self.privileged_names)}
-        return np.column_stack(
-            [columns[name] if name in columns else self.privileged[:, place[name]] for name in names]
-        )
-
-    def class_known(self) -> np.ndarray:
-        """Return whose category is known, shape (n,): deaths, and who outlived the last boundary."""
-        return self.events | (self.days > LONG_ABOVE)
-
-    def select(self, rows: np.ndarray) -> SurvivalTable:
-        """Return the patients ``rows`` (indices, or bool of shape (n,))."""
-        rows = np.arange(len(self))[rows]
-
-        def pick(values: list[str]) -> list[str]:
-            return [values[row] for row in rows]
-
-        return SurvivalTable(
-            name=self.name,
-            ids=pick(self.ids),
-            days=self.days[rows],
-            events=self.events[rows],
-            ages=self.ages[rows],
-            resections=pick(self.resections),
-            mgmt=pick(self.mgmt),
-            idh=pick(self.idh),
-            kps=self.kps[rows],
-            volumes={region: values[rows] for region, values in self.volumes.items()},
-            privileged=self.privileged[rows],
-            privileged_names=self.privileged_names,
-            cohorts=self.cohorts[rows],
-        )
-
-
-def pool_tables(tables: Sequence[SurvivalTable]) -> SurvivalTable:
-    """Return the patients of several tables as one; a feature that a table lacks is missing for its patients.
-
-    Raises
-    ------
-    InputError
-        If a patient is in two of the tables.
-    """
-    ids = [patient for table in tables for patient in table.ids]
-    check_ids(ids, " + ".join(table.name for table in tables), "case")
-    names = list(dict.fromkeys(name for table in tables for name in table.privileged_names))
-    privileged = np.full((len(ids), len(names)), np.nan)
-    place = {name: index for index, name in enumerate(names)}
-    start = 0
-    for table in tables:
-        columns = [place[name] for name in table.privileged_names]
-        privileged[start : start + len(table), columns] = table.privileged
-        start += len(table)
-    return SurvivalTable(
-        name=" + ".join(table.name for table in tables),
-        ids=ids,
-        days=np.concatenate([table.days for table in tables]),
-        events=np.concatenate([table.events for table in tables]),
-        ages=np.concatenate([table.ages for table in tables]),
-        resections=[value for table in tables for value in table.resections],
-        mgmt=[value for table in tables for value in table.mgmt],
-        idh=[value for table in tables for value in table.idh],
-        kps=np.concatenate([table.kps for table in tables]),
-        volumes={
-            region: np.concatenate([table.volumes[region] for table in tables]) for region in (*VOLUME_REGIONS, "WT")
-        },
-        privileged=privileged,
-        privileged_names=names,
-        cohorts=np.repeat(np.arange(len(tables)), [len(table) for table in tables]),
-    )
 
 
 def read_survival_table(source: Any, *, training: bool = True, adult_wildtype: bool = False) -> SurvivalTable:
@@ -199,16 +74,13 @@ def read_survival_table(source: Any, *, training: bool = True, adult_wildtype: b
     frame, name = read_frame(source)
     if adult_wildtype:
         frame = _adult_wildtype(frame)
-    id_column = find_column(frame, _ID_COLUMNS, name, "the patient's name")
-    days_column = find_column(frame, _DAYS_COLUMNS, name, "survival in days")
-    age_column = find_column(frame, ("age", "Age"), name, "age in years")
-    resection_column = find_column(frame, _RESECTION_COLUMNS, name, "the extent of resection")
-    ids = [str(value) for value in frame[id_column]]
-    check_ids(ids, name, id_column)
-    days = numbers(frame, days_column, name)
-    ages = numbers(frame, age_column, name)
-    check_range(days, days_column, name, 0.0, 20000.0, "days")
-    check_range(ages, age_column, name, 0.0, MAXIMUM_AGE, "years")
+    id_column = needed_column(frame, CASE_COLUMNS, name, "the patient's name")
+    days_column = needed_column(frame, _DAYS_COLUMNS, name, "survival in days")
+    age_column = needed_column(frame, _AGE_COLUMNS, name, "age in years")
+    resection_column = needed_column(frame, _RESECTION_COLUMNS, name, "the extent of resection")
+    ids = case_names(frame, id_column, name)
+    days = _clinical(frame, days_column, name, MAXIMUM_DAYS, "days")
+    ages = _clinical(frame, age_column, name, MAXIMUM_AGE, "years")
     volumes, volume_columns = _volumes(frame, name)
     used = {id_column, days_column, age_column, resection_column, *volume_columns, *_NOT_FEATURES}
     used |= {*_MGMT_COLUMNS, *_IDH_COLUMNS, *_KPS_COLUMNS}
@@ -219,7 +91,7 @@ def read_survival_table(source: Any, *, training: bool = True, adult_wildtype: b
         days=days,
         events=_events(frame, name),
         ages=ages,
-        resections=choices(frame, resection_column, name, _resection),
+        resections=_choices(frame, resection_column, name, _resection),
         mgmt=_mgmt(frame, name),
         idh=_idh(frame),
         kps=_kps(frame, name),
@@ -237,28 +109,40 @@ def _adult_wildtype(frame: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     keep = np.array([state != "mutated" for state in _idh(frame)])
-    for columns, low in ((("WHO CNS Grade",), 4.0), (("age", "Age"), 18.0), (_DAYS_COLUMNS, 0.0)):
-        for column in columns:
-            if column in frame.columns:
-                values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=np.float64)
-                keep &= values > 0 if low == 0 else values >= low
+    for columns, low in ((("WHO CNS Grade",), 4.0), (_AGE_COLUMNS, 18.0), (_DAYS_COLUMNS, 0.0)):
+        column = find_column(frame, columns)
+        if column is not None:
+            values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=np.float64)
+            keep &= values > 0 if low == 0 else values >= low
     return frame[keep].reset_index(drop=True)
 
 
-def _first(frame: pd.DataFrame, columns: tuple[str, ...]) -> str | None:
-    return next((column for column in columns if column in frame.columns), None)
+def _clinical(frame: pd.DataFrame, column: str, table: str, most: float, unit: str) -> np.ndarray:
+    """Return a column in which every patient must have a value above 0 and at most ``most``."""
+    values = numbers(frame, column, table)
+    if np.isnan(values).any():
+        raise InputError(f"{place(table, column, int(np.argmax(np.isnan(values))))}: the value is missing.")
+    refuse((values <= 0) | (values > most), values, column, table, None, f"more than 0 and at most {most:g} {unit}")
+    return values
+
+
+def _choices(frame: pd.DataFrame, column: str, table: str, check: Callable[[Any], str]) -> list[str]:
+    """Return ``check`` of every value of a column; the error names column and row."""
+    result = []
+    for row, value in enumerate(frame[column]):
+        try:
+            result.append(check(value))
+        except InputError as error:
+            raise InputError(f"{place(table, column, row)}: {error}") from None
+    return result
 
 
 def _events(frame: pd.DataFrame, table: str) -> np.ndarray:
-    if "event" not in frame.columns:
+    column = find_column(frame, ("event",))
+    if column is None:
         return np.ones(len(frame), dtype=bool)
-    events = numbers(frame, "event", table)
-    wrong = ~np.isin(events, (0.0, 1.0))
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise InputError(
-            f"{table}, column 'event', row {row + 1}: {events[row]:g} is neither 1 (died) nor 0 (censored)."
-        )
+    events = numbers(frame, column, table)
+    refuse(~np.isin(events, (0.0, 1.0)), events, column, table, None, "1 (died) or 0 (censored)")
     return events.astype(bool)
 
 
@@ -268,16 +152,16 @@ def _resection(value: Any) -> str:
 
 
 def _mgmt(frame: pd.DataFrame, table: str) -> list[str]:
-    column = _first(frame, _MGMT_COLUMNS)
+    column = find_column(frame, _MGMT_COLUMNS)
     if column is None:
         return ["unknown"] * len(frame)
 
     def state(value: Any) -> str:
         return checked_choice(_MGMT_WORDS.get(str(value).strip().lower(), value), "MGMT status", MGMT_STATES)
 
-    states = choices(frame, column, table, state)
+    states = _choices(frame, column, table, state)
     if "MGMT index" in frame.columns:
-        index = numbers(frame, "MGMT index", table, missing=True)
+        index = numbers(frame, "MGMT index", table)
         low = (index > 0) & (index < LOW_METHYLATION)
         states = ["indeterminate" if few else value for few, value in zip(low, states, strict=True)]
     return states
@@ -285,7 +169,7 @@ def _mgmt(frame: pd.DataFrame, table: str) -> list[str]:
 
 def _idh(frame: pd.DataFrame) -> list[str]:
     """Return mutated, wildtype or unknown; a named variant (`IDH1 p.R132H`) is a mutation."""
-    column = _first(frame, _IDH_COLUMNS)
+    column = find_column(frame, _IDH_COLUMNS)
     if column is None:
         return ["unknown"] * len(frame)
     words = [str(value).strip().lower() for value in frame[column]]
@@ -298,26 +182,22 @@ def _idh(frame: pd.DataFrame) -> list[str]:
 
 
 def _kps(frame: pd.DataFrame, table: str) -> np.ndarray:
-    column = _first(frame, _KPS_COLUMNS)
+    column = find_column(frame, _KPS_COLUMNS)
     if column is None:
         return np.full(len(frame), np.nan)
-    words = frame[[column]].astype(object).where(frame[[column]] != "Not Available")
-    scores = numbers(words, column, table, missing=True)
-    wrong = (scores < 0) | (scores > 100)
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise InputError(f"{table}, column {column!r}, row {row + 1}: the KPS is {scores[row]:g}, expected 0 to 100.")
+    scores = numbers(frame, column, table)
+    refuse((scores < 0) | (scores > 100), scores, column, table, None, "a KPS of 0 to 100")
     return scores
 
 
 def _volumes(frame: pd.DataFrame, table: str) -> tuple[dict[str, np.ndarray], list[str]]:
     volumes, columns = {}, []
     for region in VOLUME_REGIONS:
-        column = _first(frame, (volume_feature(region), f"T1GD_{_CAPTK_REGIONS[region]}_Volumetric_Volume"))
+        column = find_column(frame, (volume_feature(region), f"T1GD_{_CAPTK_REGIONS[region]}_Volumetric_Volume"))
         # A blank volume is an empty region: both CaPTk and pyradiomics have nothing to measure there.
         volumes[region] = _volume(frame, column, table, blank=0.0)
         columns.append(column)
-    column = _first(frame, (volume_feature("WT"), _UCSF_WHOLE_TUMOUR))
+    column = find_column(frame, (volume_feature("WT"), _UCSF_WHOLE_TUMOUR))
     whole = _volume(frame, column, table, blank=np.nan)
     parts = sum(volumes[region] for region in VOLUME_REGIONS)
     volumes["WT"] = np.where(np.isnan(parts), whole, parts)
@@ -328,11 +208,9 @@ def _volumes(frame: pd.DataFrame, table: str) -> tuple[dict[str, np.ndarray], li
 def _volume(frame: pd.DataFrame, column: str | None, table: str, *, blank: float) -> np.ndarray:
     if column is None:
         return np.full(len(frame), np.nan)
-    values = np.nan_to_num(numbers(frame, column, table, missing=True), nan=blank)
-    negative = values < 0
-    if negative.any():
-        raise InputError(f"{table}, column {column!r}, row {int(np.argmax(negative)) + 1}: the volume is negative.")
-    return values
+    values = numbers(frame, column, table)
+    refuse(values < 0, values, column, table, None, "a volume of 0 or more")
+    return np.nan_to_num(values, nan=blank)
 
 
 def _features(frame: pd.DataFrame, used: set[str], table: str) -> tuple[np.ndarray, list[str]]:
@@ -342,7 +220,7 @@ def _features(frame: pd.DataFrame, used: set[str], table: str) -> tuple[np.ndarr
     values = frame[names].to_numpy(dtype=np.float64) if names else np.empty((len(frame), 0))
     rows, columns = np.nonzero(np.isinf(values))
     if len(rows):
-        raise InputError(f"{table}, column {names[columns[0]]!r}, row {rows[0] + 1}: the value is infinite.")
+        raise InputError(f"{place(table, names[columns[0]], int(rows[0]))}: the value is infinite.")
     return values, names
 
 

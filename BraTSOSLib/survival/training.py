@@ -14,9 +14,9 @@ from . import validation
 from .cards import card_metrics, student_card, student_tensors, write_model
 from .ensemble import StudentParameters, fit_groups
 from .evaluation import evaluate_external, read_brats_regions
+from .patient_table import SurvivalTable
 from .settings import SurvivalSettings
 from .student import BUNDLED, Student
-from .tables import SurvivalTable
 
 if TYPE_CHECKING:
     import pandas as pd

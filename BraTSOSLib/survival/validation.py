@@ -14,8 +14,9 @@ from .categories import class_indices
 from .ensemble import GroupFits, fit_groups
 from .evaluation import ALONE, LOGISTIC, RIDGE, STUDENT, TEACHER, ModelOutput, baselines, compare, honesty
 from .folds import stratified_folds
+from .patient_table import SurvivalTable, pool_tables
 from .settings import SurvivalSettings
-from .tables import SurvivalTable, pool_tables, read_survival_table
+from .tables import read_survival_table
 
 if TYPE_CHECKING:
     import pandas as pd

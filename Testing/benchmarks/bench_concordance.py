@@ -14,11 +14,11 @@ import numpy as np
 from lifelines.utils import concordance_index
 
 from BraTSOSLib.survival.metrics import concordance_of_features
-from BraTSOSLib.survival.papers import read_feature_table
+from BraTSOSLib.survival.papers import read_patient_table
 
 
 def main(path: str) -> None:
-    table = read_feature_table(path, on_bad_value="skip")
+    table = read_patient_table(path, on_bad_value="skip")
     times = []
     for _ in range(5):
         started = time.process_time()
@@ -32,10 +32,10 @@ def main(path: str) -> None:
             expected[column] = concordance_index(table.days[known], values[known], table.events[known])
     other = time.process_time() - started
     gap = np.nanmax(np.abs(found - expected))
+    censored, gaps = int((~table.events).sum()), int((counts < len(table)).sum())
     print(
-        f"{len(table.feature_names)} features x {len(table)} patients ({int((~table.events).sum())} censored, "
-        f"{int((counts < len(table)).sum())} features with missing values): {min(times):.2f} s; lifelines {other:.1f} s; "
-        f"largest difference {gap:.1e}"
+        f"{len(found)} features ({gaps} with missing values) x {len(table)} patients ({censored} censored): "
+        f"{min(times):.2f} s; lifelines {other:.1f} s; largest difference {gap:.1e}"
     )
 
 

@@ -18,8 +18,9 @@ import numpy as np
 
 from BraTSOSLib.survival.ensemble import fit_groups
 from BraTSOSLib.survival.evaluation import ALONE, LOGISTIC, RIDGE, STUDENT, TEACHER, read_brats_regions
+from BraTSOSLib.survival.patient_table import SurvivalTable, pool_tables
 from BraTSOSLib.survival.settings import SurvivalSettings
-from BraTSOSLib.survival.tables import SurvivalTable, pool_tables, read_survival_table
+from BraTSOSLib.survival.tables import read_survival_table
 from BraTSOSLib.survival.validation import evaluate_transfer, judge, outer_folds
 
 SETTINGS = SurvivalSettings()

@@ -26,8 +26,9 @@ from BraTSOSLib.survival.categories import CATEGORIES, class_indices
 from BraTSOSLib.survival.covariates import volume_feature
 from BraTSOSLib.survival.ensemble import Predictions, fit_groups
 from BraTSOSLib.survival.evaluation import LOGISTIC, STUDENT, ModelOutput, baselines, compare
+from BraTSOSLib.survival.patient_table import SurvivalTable, pool_tables
 from BraTSOSLib.survival.settings import SurvivalSettings
-from BraTSOSLib.survival.tables import SurvivalTable, pool_tables, read_survival_table
+from BraTSOSLib.survival.tables import read_survival_table
 
 VOLUMES = ("log_NCR", "log_ED", "log_ET")
 AGE_TOLERANCE, DAYS_BEFORE, DAYS_AFTER = 0.02, 15.0, 15.0

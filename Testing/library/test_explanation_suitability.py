@@ -84,6 +84,12 @@ def test_a_tumour_that_hardly_enhances_may_be_low_grade(enhancing):
     assert ("No part" in warning) == (enhancing == 0)
 
 
+def test_the_share_that_is_unusual_is_named():
+    thresholds = {"enhancing_share_low": 0.01, "enhancing_share_of_core_low": 0.17}
+    assert "Only 0.3 % of the tumour enhances" in warned(reference=thresholds, ET=150.0)[0]
+    assert "Only 6.0 % of the tumour core enhances" in warned(reference=thresholds, NCR=22000.0, ET=1400.0)[0]
+
+
 def test_without_reference_only_a_tumour_without_any_enhancement_is_noticed():
     assert warned(reference={}, ET=150.0) == ()
     assert "No part of the tumour" in warned(reference={}, ET=0.0)[0]

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
+import SimpleITK as sitk  # noqa: N813
 
 from BraTSOSLib.errors import InputError
 from BraTSOSLib.radiomics import ImageType, Settings, log_filter

@@ -27,7 +27,8 @@ from BraTSOSLib.survival.evaluation import (
 )
 from BraTSOSLib.survival.folds import stratified_folds
 from BraTSOSLib.survival.metrics import accuracy, concordance_index, mean_squared_error, spearman
-from BraTSOSLib.survival.tables import SurvivalTable, read_survival_table
+from BraTSOSLib.survival.patient_table import SurvivalTable
+from BraTSOSLib.survival.tables import read_survival_table
 from BraTSOSLib.survival.validation import evaluate_transfer, read_tables
 
 torch = pytest.importorskip("torch")

@@ -27,7 +27,15 @@ def test_the_panel_on_slicers_own_python(version, tmp_path):
         wanted = [member for member in files.getmembers() if member.name.removeprefix("./").startswith("Base/Python")]
         files.extractall(tmp_path, members=wanted)
     environment = os.environ | {REAL_PYTHON: str(tmp_path / "Base" / "Python" / "slicer")}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *(str(HERE / f"test_slicer_{name}.py") for name in TESTS)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        *(str(HERE / f"test_slicer_{name}.py") for name in TESTS),
+    ]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-1000:]
     assert "skipped" not in run.stdout

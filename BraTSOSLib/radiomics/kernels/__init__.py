@@ -48,6 +48,9 @@ class Kernels(Protocol):
     def zones(self, volume: np.ndarray, positions: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the level (1 to K) and the size of every connected zone of equal level, two (Z,) int64."""
 
+    def joint_products(self, p: np.ndarray, px: np.ndarray, py: np.ndarray, epsilon: float) -> np.ndarray:
+        """Return Σ_k p(i, k) p(j, k) / (px(i) py(k) + ε) of ``p`` (K, K, A), ``px`` and ``py`` (K, A), as (A, K, K)."""
+
 
 @lru_cache(maxsize=1)
 def _numba_works() -> bool:

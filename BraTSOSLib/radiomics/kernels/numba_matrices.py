@@ -159,3 +159,23 @@ def zones(volume: np.ndarray, positions: np.ndarray, steps: np.ndarray) -> tuple
     stack = np.empty(len(positions), dtype=np.uint32)
     found = _zones(volume.copy(), _unsigned(positions), _unsigned(steps), stack, levels, sizes)
     return levels[:found].copy(), sizes[:found].copy()
+
+
+@njit(cache=True, nogil=True)
+def _joint_products(columns: np.ndarray, px: np.ndarray, py: np.ndarray, epsilon: float, sums: np.ndarray) -> None:
+    directions, levels = px.shape
+    for direction in range(directions):
+        for k in range(levels):
+            column = columns[direction, k]
+            for i in range(levels):
+                divisor = px[direction, i] * py[direction, k] + epsilon
+                row = sums[direction, i]
+                for j in range(levels):
+                    row[j] += (column[i] * column[j]) / divisor
+
+
+def joint_products(p: np.ndarray, px: np.ndarray, py: np.ndarray, epsilon: float) -> np.ndarray:
+    columns = np.ascontiguousarray(p.transpose(2, 1, 0))
+    sums = np.zeros_like(columns)
+    _joint_products(columns, np.ascontiguousarray(px.T), np.ascontiguousarray(py.T), epsilon, sums)
+    return sums

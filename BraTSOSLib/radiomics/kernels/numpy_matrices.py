@@ -65,3 +65,10 @@ def zones(volume: np.ndarray, positions: np.ndarray, steps: np.ndarray) -> tuple
     count, component = connected_components(graph, directed=False)
     _, first = np.unique(component, return_index=True)
     return level[first].astype(np.int64), np.bincount(component, minlength=count)
+
+
+def joint_products(p: np.ndarray, px: np.ndarray, py: np.ndarray, epsilon: float) -> np.ndarray:
+    sums = (p[:, None, 0] * p[None, :, 0]) / (px[:, None] * py[0] + epsilon)
+    for k in range(1, p.shape[1]):
+        sums += (p[:, None, k] * p[None, :, k]) / (px[:, None] * py[k] + epsilon)
+    return sums.transpose(2, 0, 1)

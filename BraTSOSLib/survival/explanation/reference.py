@@ -11,7 +11,7 @@ import numpy as np
 from ..covariates import VOLUME_REGIONS
 
 if TYPE_CHECKING:
-    from ..tables import SurvivalTable
+    from ..patient_table import SurvivalTable
 
 SHARE_QUANTILE = 0.01
 """Of training patients enhance less, or have a larger core without enhancement, than what is warned of."""

@@ -75,11 +75,14 @@ def _appearance(volumes: Mapping[str, float], reference: Mapping[str, Any]) -> l
     whole, core = ncr + ed + et, ncr + et
     warnings = []
     share, of_core = et / whole, et / core if core > 0 else 0.0
-    little = share < reference.get("enhancing_share_low", 0.0) or of_core < reference.get(
-        "enhancing_share_of_core_low", 0.0
-    )
-    if et <= 0 or little:
-        amount = "No part of the tumour" if et <= 0 else f"Only {100 * share:.1f} % of the tumour"
+    amount = ""
+    if et <= 0:
+        amount = "No part of the tumour"
+    elif share < reference.get("enhancing_share_low", 0.0):
+        amount = f"Only {100 * share:.1f} % of the tumour"
+    elif of_core < reference.get("enhancing_share_of_core_low", 0.0):
+        amount = f"Only {100 * of_core:.1f} % of the tumour core"
+    if amount:
         warnings.append(
             f"{amount} enhances with contrast, less than in 99 % of the training patients: it may be a low-grade "
             f"glioma, for which the model is not meant, and {UNRELIABLE}."

@@ -140,7 +140,7 @@ def read_features(frame: pd.DataFrame, table: str, skip: bool, notes: list[str])
                 "correct it, or ask for bad values to be skipped."
             )
         if unbounded.any():
-            notes.append(f"{unbounded.sum()} infinite values of {name} count as missing")
+            notes.append(f"infinite values of {name}, counted as missing: {unbounded.sum()}")
         names.append(name)
         columns.append(np.where(unbounded, np.nan, values))
     return (np.column_stack(columns) if columns else np.empty((len(frame), 0))), names

@@ -11,17 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 
 import numpy as np
 
-from ...errors import InputError
+from ...errors import DependencyError, InputError
 from ..categories import class_indices
 from ..metrics import concordance_of_features
 from ..scaling import softmax, standardisation, standardised
 from .censoring import censoring_weights
 from .mlp import Budget, Lessons, LossWeights, Networks, fit_networks, fresh_networks
 from .ranking import choose_best, matching
-from .table import CLINICAL_INPUTS, FeatureTable
+from .table import CLINICAL_INPUTS, PatientTable
 
 WORDINGS = ("paper", "hinton", "both", "alone")
 """paper: starts from the teacher's weights; hinton: learns its softened outputs; both; alone: neither."""
@@ -124,7 +125,7 @@ class DistilledFits:
     log_days: np.ndarray
 
 
-def make_inputs(table: FeatureTable, train: np.ndarray, settings: DistilledSettings) -> Inputs:
+def make_inputs(table: PatientTable, train: np.ndarray, settings: DistilledSettings) -> Inputs:
     """Choose and standardise the inputs of every split from its training patients (mask, shape (splits, n)) alone."""
     if settings.best_features > 0 and not table.feature_names:
         raise InputError(f"{table.name} has no columns of features: add some, or ask for 0 best features.")
@@ -175,7 +176,7 @@ def _quantile(values: np.ndarray, share: float) -> np.ndarray:
 
 
 def fit_distilled(
-    table: FeatureTable,
+    table: PatientTable,
     train: np.ndarray,
     students: Sequence[DistilledSettings],
     *,
@@ -196,6 +197,8 @@ def fit_distilled(
     Networks learn from deaths, weighted by `censoring_weights` where patients are censored. All splits and all
     students are fitted in one program (`mlp.fit_networks`).
     """
+    if find_spec("torch") is None:
+        raise DependencyError("Teacher and student need PyTorch: install it with `pip install torch`.")
     base = students[0]
     for other in students:
         if replace(other, initialise=base.initialise, student=base.student) != base:
@@ -251,7 +254,7 @@ def fit_distilled(
     return DistilledFits(inputs, _fitted(teacher, inputs.values, log_days), results, log_days)
 
 
-def _weights(table: FeatureTable, mask: np.ndarray) -> np.ndarray:
+def _weights(table: PatientTable, mask: np.ndarray) -> np.ndarray:
     result = np.zeros(len(table))
     result[mask] = censoring_weights(table.days[mask], table.events[mask])
     return result

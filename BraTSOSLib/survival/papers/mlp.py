@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import torch
 
 OUTPUTS = 4
 """Three class logits (short, medium, long) and the standardised logarithm of the days."""
@@ -178,7 +182,9 @@ def _targets(lessons: Lessons, losses: Sequence[LossWeights]) -> np.ndarray:
     return result
 
 
-def _loss(outputs, wanted, terms, temperature, imitating):  # type: ignore[no-untyped-def]
+def _loss(
+    outputs: torch.Tensor, wanted: torch.Tensor, terms: torch.Tensor, temperature: torch.Tensor, imitating: bool
+) -> torch.Tensor:
     """Return the sum over members of the mean over a batch; ``outputs`` (members, batch, 4), ``wanted`` `_targets`."""
     from torch.nn.functional import log_softmax
 

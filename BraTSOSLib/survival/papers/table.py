@@ -35,7 +35,7 @@ MAXIMUM_DAYS = 20000.0
 
 
 @dataclass(frozen=True)
-class FeatureTable:
+class PatientTable:
     """Patients with survival, age, resection and whatever features their table holds.
 
     Attributes
@@ -76,7 +76,7 @@ class FeatureTable:
         codes = {"GTR": 1.0, "unknown": 0.0}
         return np.column_stack([self.ages, [codes.get(value, -1.0) for value in self.resections]])
 
-    def rows(self, chosen: np.ndarray) -> FeatureTable:
+    def rows(self, chosen: np.ndarray) -> PatientTable:
         """Return the table of the patients ``chosen`` (bool, shape (n,))."""
         kept = np.flatnonzero(chosen)
         return replace(
@@ -108,20 +108,20 @@ class FeatureTable:
         )
 
 
-def read_feature_table(
+def read_patient_table(
     source: Any, *, resection: str | None = None, on_bad_value: str = "stop", survival: bool = True
-) -> FeatureTable:
+) -> PatientTable:
     """Read and check a table of patients; every column of numbers that is not clinical counts as a feature.
 
     Parameters
     ----------
-    source : path, pandas.DataFrame or FeatureTable
+    source : path, pandas.DataFrame or PatientTable
         A ``.csv`` or ``.csv.gz`` file, or such a table in memory; one row a patient.
     resection : str, optional
         Keep only patients with this extent of resection, for example ``"GTR"``.
     on_bad_value : str
         ``"stop"``, or ``"skip"``: an infinite feature counts as missing, a patient without survival or age and every
-        row of a patient but the first are left out; `FeatureTable.notes` says so.
+        row of a patient but the first are left out; `PatientTable.notes` says so.
     survival : bool
         Ask for survival, and for enough deaths of every category to fit a model; else days may be absent.
 
@@ -138,7 +138,7 @@ def read_feature_table(
     if on_bad_value not in ("stop", "skip"):
         raise InputError(f"What to do at a bad value is {on_bad_value!r}: give 'stop' or 'skip'.")
     table = (
-        source if isinstance(source, FeatureTable) else _parse(*read_frame(source), on_bad_value == "skip", survival)
+        source if isinstance(source, PatientTable) else _parse(*read_frame(source), on_bad_value == "skip", survival)
     )
     if resection is not None:
         level = checked_resection(resection)
@@ -149,7 +149,7 @@ def read_feature_table(
     return table
 
 
-def _parse(frame: pd.DataFrame, name: str, skip: bool, survival: bool) -> FeatureTable:
+def _parse(frame: pd.DataFrame, name: str, skip: bool, survival: bool) -> PatientTable:
     if len(frame) == 0:
         raise InputError(f"{name} holds no patients: give one row a patient.")
     repeated = [str(column) for column in frame.columns[frame.columns.duplicated()]]
@@ -171,7 +171,7 @@ def _parse(frame: pd.DataFrame, name: str, skip: bool, survival: bool) -> Featur
         days, events = numbers(frame, days_column, name, 0.0, MAXIMUM_DAYS), read_events(frame, name)
     resections = read_resections(frame, name)
     features, names = read_features(frame, name, skip, notes)
-    return FeatureTable(
+    return PatientTable(
         name, [str(each) for each in frame[id_column]], days, events, ages, resections, features, names, tuple(notes)
     )
 
@@ -200,7 +200,7 @@ def _check_ids(frame: pd.DataFrame, column: str, table: str) -> None:
             raise InputError(f"{table}, column {column!r}, row {frame.index[row]}: {what.format(repr(ids.iloc[row]))}.")
 
 
-def _check_enough(table: FeatureTable) -> None:
+def _check_enough(table: PatientTable) -> None:
     deaths = int(table.events.sum())
     if deaths < MINIMUM_PATIENTS:
         raise InputError(
