@@ -208,6 +208,7 @@ set(BraTSOSLib_SCRIPTS
   BraTSOSLib/survival/columns.py
   BraTSOSLib/survival/conformal.py
   BraTSOSLib/survival/covariates.py
+  BraTSOSLib/survival/design.py
   BraTSOSLib/survival/distillation.py
   BraTSOSLib/survival/ensemble.py
   BraTSOSLib/survival/evaluation.py

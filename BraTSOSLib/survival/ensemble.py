@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from .categories import class_indices
 from .conformal import missing_pattern, nested_intervals, optional_groups, residual_quantiles
 from .covariates import CLINICAL_INPUTS, VOLUME_INPUTS
-from .folds import stratified_folds
+from .design import Design, make_design, mean_where
 from .metrics import concordance_over_subsets
 from .patient_table import SurvivalTable
 from .scaling import softmax, standardisation, standardised
@@ -96,7 +95,7 @@ def fit_groups(
         Called with a text and the fraction done (0 to 1).
     """
     say: Report = report or (lambda text, fraction: None)
-    design = _design(table, train, settings, seed)
+    design = make_design(table, train, settings, seed)
     groups, per_group, patients = design.sees.shape
 
     say("Ranking features", 0.0)
@@ -107,7 +106,7 @@ def fit_groups(
     teacher_predictions, _ = teacher.predict(teacher_outputs)
 
     softened = softmax(teacher_outputs[..., :3] / settings.temperature).reshape(groups, per_group, patients, 3)
-    soft = np.repeat(_mean_where(softened, design.held_out), per_group, axis=0)
+    soft = np.repeat(mean_where(softened, design.held_out), per_group, axis=0)
     raw = table.inputs(settings.student_inputs)
     scaling = [standardisation(raw[own]) for own in train]
     centre, scale = np.array([pair[0] for pair in scaling]), np.array([pair[1] for pair in scaling])
@@ -132,68 +131,8 @@ def fit_groups(
     )
 
 
-@dataclass(frozen=True)
-class _Design:
-    """Who trains on whom, and what is to be learnt.
-
-    Attributes
-    ----------
-    sees, held_out : ndarray of bool, shape (groups, members of a group, n)
-        The training patients of a member, and those of its group that it does not see.
-    means, deviations : ndarray, shape (groups,)
-        Of log-days in each group.
-    weights : ndarray, shape (groups * members, n)
-    target : ndarray, shape (groups * members, n)
-        Standardised log-days.
-    """
-
-    table: SurvivalTable
-    sees: np.ndarray
-    held_out: np.ndarray
-    means: np.ndarray
-    deviations: np.ndarray
-    weights: np.ndarray
-    target: np.ndarray
-
-    @property
-    def members(self) -> np.ndarray:
-        return self.sees.reshape(-1, self.sees.shape[2])
-
-    def unseen_days(self, outputs: np.ndarray) -> np.ndarray:
-        """Return standardised log-days, shape (groups, n), by members that did not see the patient."""
-        return _mean_where(outputs[..., 3].reshape(self.sees.shape), self.held_out)
-
-
-def _design(table: SurvivalTable, train: np.ndarray, settings: SurvivalSettings, seed: int) -> _Design:
-    classes = class_indices(table.days) + 3 * table.cohorts
-    log_days = np.log(table.days)
-    groups, patients = train.shape
-    per_group = settings.inner_folds * settings.seeds
-    sees = np.zeros((groups, per_group, patients), dtype=bool)
-    for group in range(groups):
-        own = np.flatnonzero(train[group])
-        for seed_index in range(settings.seeds):
-            inner_seed = seed * 1_000_003 + group * 1_009 + seed_index
-            inner = stratified_folds(classes[own], settings.inner_folds, inner_seed)
-            for fold in range(settings.inner_folds):
-                sees[group, seed_index * settings.inner_folds + fold, own[inner != fold]] = True
-    means = np.array([log_days[own].mean() for own in train])
-    deviations = np.array([max(log_days[own].std(), 1e-6) for own in train])
-    shares = np.array(settings.cohort_weights)
-    weights = sees * shares[np.minimum(table.cohorts, len(shares) - 1)]
-    return _Design(
-        table=table,
-        sees=sees,
-        held_out=train[:, None, :] & ~sees,
-        means=means,
-        deviations=deviations,
-        weights=weights.reshape(groups * per_group, patients),
-        target=np.repeat((log_days[None] - means[:, None]) / deviations[:, None], per_group, axis=0),
-    )
-
-
 def _intervals(
-    design: _Design, network: MemberMLP, inputs: np.ndarray, raw: np.ndarray, optional: list[list[int]]
+    design: Design, network: MemberMLP, inputs: np.ndarray, raw: np.ndarray, optional: list[list[int]]
 ) -> np.ndarray:
     """Return the bounds of the error for each group and set of missing inputs, shape (groups, patterns, 2).
 
@@ -228,18 +167,11 @@ def _without_teacher(settings: FitSettings) -> FitSettings:
     return replace(settings, hard_weight=settings.hard_weight + settings.soft_weight, soft_weight=0.0)
 
 
-def _mean_where(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Return the mean over the members (axis 1) that ``mask`` (groups, members, n) allows, over all where none is."""
-    allowed = mask | ~mask.any(axis=1, keepdims=True)
-    weights = allowed.reshape(allowed.shape + (1,) * (values.ndim - 3)).astype(np.float64)
-    return (values * weights).sum(axis=1) / weights.sum(axis=1)
-
-
 @dataclass(frozen=True)
 class _Fit:
     """One kind of network on all groups: how it is trained, and how members' outputs become predictions."""
 
-    design: _Design
+    design: Design
     soft: np.ndarray | None
     settings: FitSettings
     temperature: float
@@ -300,7 +232,7 @@ class _Fit:
 
         def loss(log_temperature: float) -> float:
             each = softmax(logits / np.exp(log_temperature))
-            mean = _mean_where(each[None], held_out[None])[0][rows]
+            mean = mean_where(each[None], held_out[None])[0][rows]
             return float(-np.log(np.clip((mean * possible).sum(axis=1), 1e-12, None)).mean())
 
         return float(np.exp(minimize_scalar(loss, bounds=(-1.5, 2.0), method="bounded").x))

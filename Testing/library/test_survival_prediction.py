@@ -230,7 +230,7 @@ def test_bundled_card_is_complete() -> None:
     assert "Bakas" in card["training_data"][0]["citation"]
     assert {"research only" in card["intended_use"].lower(), bool(card["limits"])} == {True}
     for entry in card["metrics"]:
-        assert entry["cases"] in (369, 83)
+        assert entry["cases"] >= 83
         assert "cross-validation" in entry["evaluation"] or "external" in entry["evaluation"]
     assert {entry["model"] for entry in card["metrics"]} >= {"student, distilled", "age + resection, logistic"}
 
