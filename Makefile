@@ -23,7 +23,7 @@ $(VENV)/.ready: pyproject.toml
 setup-dev: $(VENV)/.ready-dev
 
 $(VENV)/.ready-dev: $(VENV)/.ready Testing/slicer/requirements.txt Testing/install_pyradiomics.py
-	$(BIN)/python -m pip install --quiet --editable '.[fast,train,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[fast,train,cohort,dev]'
 	$(BIN)/python -m pip install --quiet --requirement Testing/slicer/requirements.txt \
 		|| echo "slicer-core cannot be installed here: the Slicer tests will be skipped"
 	$(BIN)/python Testing/install_pyradiomics.py || echo "pyradiomics cannot be installed here: its comparisons will be skipped"
@@ -46,7 +46,7 @@ bench-radiomics: setup-dev
 # What needs no torch, on another Python: make test-light PYTHON=python3.12
 test-light:
 	$(PYTHON) -m venv .venv-light
-	.venv-light/bin/python -m pip install --quiet numpy scipy SimpleITK pandas safetensors matplotlib Jinja2 typer rich pytest
+	.venv-light/bin/python -m pip install --quiet numpy scipy SimpleITK PyWavelets PyYAML pandas safetensors matplotlib Jinja2 typer rich pytest jsonschema
 	.venv-light/bin/python -m pytest Testing/library
 
 clean:

@@ -19,6 +19,7 @@ from .labels import REGION_TITLES
 if TYPE_CHECKING:
     from .pipeline import CaseResult
     from .survival import Prediction
+    from .survival.prediction import SegmentationSpread
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -134,7 +135,19 @@ def print_prediction(prediction: Prediction) -> None:
         if prediction.days_low is not None and prediction.days_high is not None:
             interval = f"; 8 of 10 such patients: {prediction.days_low:.0f} to {prediction.days_high:.0f} days"
         print(f"  predicted: {prediction.days:.0f} days{interval}")
+    if prediction.spread is not None:
+        print(f"  over {prediction.spread.segmentations} plausible segmentations: {_spread(prediction.spread)}")
     if prediction.missing:
         print(f"  not given: {', '.join(prediction.missing)} (the estimate is less certain without)")
     for flag in prediction.flags:
         print(f"  flag: {flag.message}")
+
+
+def _spread(spread: SegmentationSpread) -> str:
+    parts = []
+    if "WT" in spread.volumes:
+        low, high = (spread.volumes["WT"][edge] / 1000 for edge in ("low", "high"))
+        parts.append(f"whole tumour {low:.1f} to {high:.1f} mL")
+    if spread.days is not None:
+        parts.append(f"predicted {spread.days['low']:.0f} to {spread.days['high']:.0f} days")
+    return ", ".join(parts)

@@ -81,8 +81,10 @@ set(BraTSOSLib_SCRIPTS
   BraTSOSLib/radiomics/job.py
   BraTSOSLib/radiomics/kernels/__init__.py
   BraTSOSLib/radiomics/kernels/numba_matrices.py
+  BraTSOSLib/radiomics/kernels/numba_mesh.py
   BraTSOSLib/radiomics/kernels/numpy_matrices.py
   BraTSOSLib/radiomics/layout.py
+  BraTSOSLib/radiomics/lbp_filter.py
   BraTSOSLib/radiomics/level_sizes.py
   BraTSOSLib/radiomics/log_filter.py
   BraTSOSLib/radiomics/mesh.py

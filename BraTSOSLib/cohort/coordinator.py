@@ -68,6 +68,7 @@ class Coordinator:
         self._claims: dict[str, dict[str, Any]] = {}
         self._counted = self._buried = time.monotonic()
         self._known_names: set[str] = set()
+        self._plenty = False
 
     def run(self) -> bool:
         """Work until no listed case is left; return False if asked to stop before that.
@@ -94,7 +95,8 @@ class Coordinator:
         """Claim as many waiting cases as the engine can take, and hand them over."""
         wanted = self._engine.free()
         select = "SELECT * FROM cases WHERE listed AND state = ? ORDER BY position LIMIT ?"
-        if wanted < 1 or not self._manifest.query(select, (WAITING, 1)):
+        # Looking first spares the others a transaction; while there is plenty it would only cost time
+        if wanted < 1 or not (self._plenty or self._manifest.query(select, (WAITING, 1))):
             return
         now = time.time()
         with self._manifest.transaction() as database:
@@ -106,6 +108,7 @@ class Coordinator:
                     "finished = NULL, error = NULL WHERE id = ?",
                     (RUNNING, row["owner"], row["token"], now, row["id"]),
                 )
+        self._plenty = len(claimed) == wanted
         for row in claimed:
             self._claims[row["token"]] = row
         for row in claimed:
@@ -224,6 +227,8 @@ class Coordinator:
 def _make(folder: Path) -> None:
     """Make the folder of our work, although another coordinator may be removing the empty folder of all work."""
     for last in (False, False, True):
+        if folder.is_dir():
+            return
         try:
             folder.mkdir(parents=True, exist_ok=True)
             return

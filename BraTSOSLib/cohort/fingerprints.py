@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,16 +51,19 @@ def inputs_hash(source: Mapping[str, Any]) -> str:
     return hash_json({"files": files, "clinical": source["clinical"]})
 
 
-def record_file(path: Path) -> FileRecord:
-    """Bring a file that was written to the disk itself and return its record.
+def record_files(folder: Path, names: Sequence[str]) -> dict[str, FileRecord]:
+    """Return the records of files that were just written.
 
-    A file that was renamed but never flushed can be empty after a power failure, when the manifest already counts it.
+    They are not flushed to the disk one by one, which would take longer than a small case: a file that a power failure
+    took is missing or too short, ``in_place`` sees it, and the case is done again. A run flushes everything before it
+    says that the cohort is done.
     """
-    with open(path, "r+b") as file:
-        os.fsync(file.fileno())
-    digest = hash_file(path)
-    status = os.stat(path)
-    return status.st_size, status.st_mtime_ns, digest
+    records = {}
+    for name in names:
+        digest = hash_file(folder / name)
+        status = os.stat(folder / name)
+        records[name] = (status.st_size, status.st_mtime_ns, digest)
+    return records
 
 
 def in_place(folder: Path, outputs: Mapping[str, FileRecord | list[Any]]) -> bool:

@@ -47,9 +47,9 @@ def publish(
     Notes
     -----
     Killed between the first move and the commit, the manifest still says that the case is being worked on, and it is
-    done again. The file that comes last is removed first, so that a half-moved result does not look whole.
+    done again.
     """
-    target = output / CASES / row["name"]
+    target = os.path.join(output, CASES, row["name"])
     outputs: dict[str, Any] = result["outputs"]
     with manifest.transaction() as database:
         mine = database.execute(
@@ -57,15 +57,8 @@ def publish(
         ).fetchone()
         if mine is None:
             return False
-        source = work_folder(output, row["owner"]) / result["folder"]
-        target.mkdir(parents=True, exist_ok=True)
-        older = from_json(mine["outputs"]) or {}
-        for name in [*reversed(list(outputs)[-1:]), *(name for name in older if name not in outputs)]:
-            (target / name).unlink(missing_ok=True)
-        for name in outputs:
-            os.replace(source / name, target / name)
-        with suppress(OSError):
-            source.rmdir()
+        source = os.path.join(work_folder(output, row["owner"]), result["folder"])
+        _move(source, target, list(outputs), list(from_json(mine["outputs"]) or {}))
         database.execute(
             "UPDATE cases SET state = ?, owner = NULL, token = NULL, worker = ?, finished = ?, seconds = ?, "
             "error = NULL, inputs = ?, settings = ?, weights = ?, outputs = ?, summary = ?, features = ? "
@@ -85,6 +78,24 @@ def publish(
             ),
         )
     return True
+
+
+def _move(source: str, target: str, names: list[str], older: list[str]) -> None:
+    """Move a result into its folder; other files that somebody may keep there stay.
+
+    The file that comes last is removed first, so that a half-moved result does not look whole.
+    """
+    if not os.path.exists(target):
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        os.rename(source, target)
+        return
+    for name in [names[-1], *(name for name in older if name not in names)]:
+        with suppress(FileNotFoundError):
+            os.unlink(os.path.join(target, name))
+    for name in names:
+        os.replace(os.path.join(source, name), os.path.join(target, name))
+    with suppress(OSError):
+        os.rmdir(source)
 
 
 def keep(manifest: Manifest, row: Mapping[str, Any]) -> bool:

@@ -151,6 +151,7 @@ def run_cohort(
                         raise stop.reason()
                     tell({"event": "counts", **manifest.counts()})
                     files = _collect(manifest, membership, output, tell, stop)
+                    _flush()
             finally:
                 with suppress(BraTSOSError):
                     membership.leave()
@@ -162,6 +163,12 @@ def run_cohort(
 
 def _ignore(event: dict[str, Any]) -> None:
     """Nobody wants to know."""
+
+
+def _flush() -> None:
+    """Bring all that was written to the disk, so that what is reported as done outlives a power failure."""
+    if hasattr(os, "sync"):
+        os.sync()
 
 
 def _check_numbers(**values: float | None) -> None:

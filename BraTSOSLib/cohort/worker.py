@@ -23,7 +23,7 @@ from typing import Any
 
 from ..errors import BraTSOSError, Cancelled, InputError
 from .feature_rows import FEATURES, names_hash, read_row
-from .fingerprints import inputs_hash, record_file
+from .fingerprints import inputs_hash, record_files
 from .settings import load_stage
 from .stage import StageJob
 
@@ -118,12 +118,12 @@ class Worker:
 
 
 def _record(folder: Path) -> dict[str, Any]:
-    """Bring the outputs to the disk and return their records, in the order in which they are to appear."""
+    """Return the records of the outputs, in the order in which they are to appear."""
     names = sorted(entry.name for entry in os.scandir(folder))
     if not names:
         raise InputError("The stage wrote nothing: a case needs at least one output.")
     ordered = [name for name in names if name != LAST] + [name for name in names if name == LAST]
-    return {name: record_file(folder / name) for name in ordered}
+    return record_files(folder, ordered)
 
 
 def _feature_names_hash(path: Path) -> str | None:

@@ -11,9 +11,12 @@ EPSILON = float(np.spacing(1))
 def mean_over_directions(values: np.ndarray) -> float:
     """Return the mean of ``values`` (A,), those that are NaN left out; NaN if there are none."""
     values = values.ravel()
+    total = float(np.add.reduce(values))
+    if total == total and len(values):
+        return total / len(values)
     missing = np.isnan(values)
     found = len(values) - np.count_nonzero(missing)
-    return float(np.sum(np.where(missing, 0, values)) / found) if found else np.nan
+    return float(np.add.reduce(np.where(missing, 0, values)) / found) if found else np.nan
 
 
 def mean_over_all_directions(values: np.ndarray) -> float:

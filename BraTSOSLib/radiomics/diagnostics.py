@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -39,8 +38,8 @@ def general(settings: Settings, engine: str) -> dict[str, Any]:
     import SimpleITK as sitk  # noqa: N813
 
     try:
-        wavelets = version("PyWavelets")
-    except PackageNotFoundError:
+        from pywt import __version__ as wavelets
+    except ImportError:
         wavelets = "not installed"
     parameters = write_parameters(settings)
     default = write_parameters(Settings())["setting"]
@@ -85,14 +84,20 @@ def of_image(volume: Volume, geometry: Geometry, prefix: str = "original") -> di
     return {f"Image-{prefix}_{name}": value for name, value in found.items()}
 
 
+def mask_hash(mask: np.ndarray, geometry: Geometry) -> str:
+    """Return the hash of a mask or label map, in the number type that pyradiomics gives it."""
+    import SimpleITK as sitk  # noqa: N813
+
+    return str(sitk.Hash(to_itk(mask.astype(np.uint32), geometry)))
+
+
 def of_mask(mask: np.ndarray, geometry: Geometry, prefix: str = "original") -> dict[str, Any]:
     """Return what is said of a region's mask (z, y, x), with at least one voxel, on its whole grid."""
-    import SimpleITK as sitk  # noqa: N813
     from scipy.ndimage import label
 
     found: dict[str, Any] = {}
     if prefix == "original":
-        found["Hash"] = sitk.Hash(to_itk(mask.astype(np.uint32), geometry))
+        found["Hash"] = mask_hash(mask, geometry)
     box = bounding_box(mask)
     voxels = np.array(np.nonzero(mask))
     centre = tuple(voxels.mean(axis=1)[::-1].tolist())

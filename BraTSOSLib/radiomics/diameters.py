@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from . import mesh
+from .kernels import kernel_name
+
 
 def _row_ends(points: np.ndarray) -> np.ndarray:
     """Keep of all points that differ only in their last coordinate the two outermost: no other is a hull corner."""
@@ -59,3 +62,23 @@ def maximum_planar_diameter(vertices: np.ndarray, spacing: np.ndarray, axis: int
             break
         best = max(best, _largest_squared(positions[plane]))
     return best**0.5
+
+
+def all_diameters(padded: np.ndarray, spacing: np.ndarray) -> tuple[float, float, float, float]:
+    """Return the largest distances in mm between vertices of equal z, of equal y, of equal x, and of any.
+
+    Parameters
+    ----------
+    padded : (z, y, x) bool
+        The region's mask with at least one voxel of background on every side.
+    spacing : (3,) float
+        Voxel spacing in mm, (z, y, x).
+    """
+    if kernel_name() == "numba":
+        from .kernels import numba_mesh
+
+        (z, y, x), corners = numba_mesh.outermost(np.ascontiguousarray(padded), spacing)
+        return float(z), float(y), float(x), maximum_diameter(corners, spacing)
+    vertices = mesh.vertices(padded)
+    z, y, x = (maximum_planar_diameter(vertices, spacing, axis) for axis in range(3))
+    return z, y, x, maximum_diameter(vertices, spacing)

@@ -16,7 +16,6 @@ from functools import cached_property
 
 import numpy as np
 
-from ..errors import InputError
 from .angles import EPSILON, mean_over_all_directions, mean_over_directions
 from .kernels import kernels
 from .layout import empty_as_after
@@ -28,8 +27,6 @@ from .weighting import decays
 GLCM: Registry[CoOccurrence] = Registry()
 """The features of the co-occurrence matrix by name."""
 
-_MEMORY = 8 << 30
-
 
 def compute(region: Region) -> dict[str, float]:
     """Return the features of ``region``, sorted by name; NaN where it has no room for neighbours.
@@ -39,12 +36,6 @@ def compute(region: Region) -> dict[str, float]:
     InputError
         If the matrices of so many grey levels would not fit into memory.
     """
-    levels = len(region.grey)
-    if 6 * 8 * 13 * levels**2 > _MEMORY:
-        raise InputError(
-            f"The region has {levels:,} different grey levels, too many for co-occurrence matrices in memory: "
-            "choose a larger binWidth."
-        )
     if region.pairs is None:
         return dict.fromkeys(GLCM_FEATURES, np.nan)
     with np.errstate(all="ignore"):

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from .kernels import kernel_name
 from .mesh_table import CORNERS, edge_midpoints, triangle_table
 
 _tables = lru_cache(maxsize=1)(triangle_table)
@@ -55,6 +56,17 @@ def surface_and_volume(padded: np.ndarray, spacing: np.ndarray) -> tuple[float, 
     volume : float
         V = Σ (a x b) · c / 6, signed by which side of a triangle is inside, in mm³.
     """
+    if kernel_name() == "numba":
+        from .kernels import numba_mesh
+
+        table, counts = _tables()
+        return numba_mesh.surface_and_volume(
+            np.ascontiguousarray(padded), spacing, np.array(CORNERS), edge_midpoints(), table, counts
+        )
+    return _surface_and_volume(padded, spacing)
+
+
+def _surface_and_volume(padded: np.ndarray, spacing: np.ndarray) -> tuple[float, float]:
     numbers = _cube_numbers(padded)
     cubes = np.argwhere((numbers != 0) & (numbers != 255))
     active = numbers[tuple(cubes.T)]

@@ -164,7 +164,10 @@ def _resegmented(
             job.notes[f"{modality} {region}"] = "Less than two voxels of the region are within resegment_range."
             result[region] = kept = np.zeros_like(kept)
         if not job.shape_once:
-            _keep_shape(job, modality, region, kept if settings.resegment_shape else mask, volume.spacing)
+            shaped = kept if settings.resegment_shape else mask
+            # pyradiomics cuts the region off at the box around what resegmentation kept, even where the shape is to be
+            # that of the region before.
+            _keep_shape(job, modality, region, shaped[bounding_box(kept)] if kept.any() else shaped, volume.spacing)
         if job.diagnostics and settings.resegment_range is not None and kept.any():
             whole = np.zeros(volume.array.shape, bool)
             whole[box] = kept

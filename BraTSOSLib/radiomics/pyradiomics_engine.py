@@ -143,7 +143,6 @@ class PyradiomicsEngine:
                 with _silent_computation():
                     if depends_on_region(job.settings):
                         image, mask = extractor.loadImage(scan, mask, None, **settings)
-                    shape_box = _bounding_box(mask)
                     given = mask
                     if settings.get("resegmentRange") is not None:
                         mask = self._operations.resegmentMask(image, mask, **settings)
@@ -153,8 +152,8 @@ class PyradiomicsEngine:
                 continue
             if not job.shape_once:
                 with _silent_computation():
-                    shaped = (mask, boxes[region]) if settings.get("resegmentShape") else (given, shape_box)
-                    _keep(job, modality, region, extractor.computeShape(image, *shaped, **settings))
+                    shaped = mask if settings.get("resegmentShape") else given
+                    _keep(job, modality, region, extractor.computeShape(image, shaped, boxes[region], **settings))
         for kind, changes in extractor.enabledImagetypes.items():
             for region_only in _separately(kind, boxes):
                 filtered = getattr(self._operations, f"get{kind}Image")(

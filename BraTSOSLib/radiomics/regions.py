@@ -6,14 +6,17 @@ from functools import cached_property
 
 import numpy as np
 
+from ..errors import InputError
 from .box import bounding_box
 from .discretisation import Discretised, discretise
 from .firstorder import Intensities
-from .kernels import Kernels, kernels
+from .kernels import kernels
 from .offsets import neighbour_offsets
 from .settings import Settings
 
 _NEAREST = (1,)
+# Entries of all co-occurrence matrices together; the features need some ten arrays of that size, of 8 bytes an entry.
+_MOST_PAIRS = 100_000_000
 _DEFAULT = Settings()
 
 
@@ -72,6 +75,8 @@ class Region:
         Voxel spacing in mm, (z, y, x); not needed with a footprint.
     settings : Settings
         Bins, distances, directions and their weights.
+    device : {"auto", "cpu", "cuda"}
+        Where matrices are counted, see ``kernels.kernels``.
     """
 
     def __init__(
@@ -80,6 +85,7 @@ class Region:
         mask: np.ndarray | Footprint,
         spacing: tuple[float, float, float] | np.ndarray | None = None,
         settings: Settings = _DEFAULT,
+        device: str = "auto",
     ) -> None:
         if not isinstance(mask, Footprint):
             if spacing is None:
@@ -88,6 +94,7 @@ class Region:
         self.footprint = mask
         self.values = mask.values(image)
         self.settings = settings
+        self._kernels = kernels(device)
         self._flat_axis = settings.force_2d_dimension if settings.force_2d else None
 
     @cached_property
@@ -110,10 +117,6 @@ class Region:
         """How many levels up to the highest do not occur."""
         return self.discretised.highest - len(self.discretised.present)
 
-    @cached_property
-    def _kernels(self) -> Kernels:
-        return kernels()
-
     def _volume(self, margin: int) -> np.ndarray:
         """Return the occurring levels' numbers 1 to K as a flat array with ``margin`` voxels around the box."""
         number = np.zeros(self.discretised.highest + 1, dtype=np.int16)
@@ -134,36 +137,51 @@ class Region:
         """Return the offsets to the neighbours that the box has room for, (A, 3)."""
         return neighbour_offsets(self.footprint.mask.shape, distances, self._flat_axis, both_ways)
 
+    def _with_margin(self, margin: int) -> np.ndarray:
+        return self._nearest if margin == 1 else self._volume(margin)
+
     @cached_property
-    def _neighbourhoods(self) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-        offsets = self.offsets(self.settings.distances, both_ways=True)
+    def pairs(self) -> np.ndarray | None:
+        """How often levels are neighbours, by offset, (A, K, K) int; not symmetrical.
+
+        Raises
+        ------
+        InputError
+            If so many levels occur that their matrices would not fit into memory.
+        """
+        offsets, margin, levels = self.offsets(self.settings.distances), max(self.settings.distances), len(self.grey)
+        if len(offsets) * levels**2 > _MOST_PAIRS:
+            raise InputError(
+                f"{levels:,} different grey levels are too many for co-occurrence matrices in memory: choose a larger "
+                "binWidth."
+            )
         if len(offsets) == 0:
             return None
-        margin = max(self.settings.distances)
-        volume = self._nearest if margin == 1 else self._volume(margin)
-        return self._kernels.neighbourhoods(
-            volume,
+        steps = self._steps(offsets, margin)
+        return self._kernels.pairs(self._with_margin(margin), self.footprint.positions(margin), steps, levels)
+
+    @cached_property
+    def _neighbours(self) -> tuple[np.ndarray, np.ndarray] | None:
+        offsets, margin = self.offsets(self.settings.distances, both_ways=True), max(self.settings.distances)
+        if len(offsets) == 0:
+            return None
+        return self._kernels.neighbours(
+            self._with_margin(margin),
             self.footprint.positions(margin),
             self._steps(offsets, margin),
-            len(self.offsets(self.settings.distances)),
             self.discretised.present,
             self.settings.gldm_a,
         )
 
     @property
-    def pairs(self) -> np.ndarray | None:
-        """How often levels are neighbours, by offset, (A, K, K) int; not symmetrical."""
-        return None if self._neighbourhoods is None else self._neighbourhoods[0]
-
-    @property
     def dependences(self) -> np.ndarray | None:
         """How many voxels of a level have how many neighbours like them, (K, A + 1) int."""
-        return None if self._neighbourhoods is None else self._neighbourhoods[1]
+        return None if self._neighbours is None else self._neighbours[0]
 
     @property
     def differences(self) -> np.ndarray | None:
         """Sum of the differences of a level's voxels from their neighbours' mean, (K,) float."""
-        return None if self._neighbourhoods is None else self._neighbourhoods[2]
+        return None if self._neighbours is None else self._neighbours[1]
 
     @cached_property
     def runs(self) -> np.ndarray | None:

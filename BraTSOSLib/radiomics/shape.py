@@ -12,7 +12,7 @@ import numpy as np
 
 from . import mesh
 from .box import bounding_box
-from .diameters import maximum_diameter, maximum_planar_diameter
+from .diameters import all_diameters
 from .registry import Registry
 
 SHAPE: Registry[Shape] = Registry()
@@ -49,9 +49,9 @@ class Shape:
         return mesh.surface_and_volume(self.padded, self.spacing)
 
     @cached_property
-    def vertices(self) -> np.ndarray:
-        """The mesh's vertices in half voxels, (n, 3), (z, y, x)."""
-        return mesh.vertices(self.padded)
+    def diameters(self) -> tuple[float, float, float, float]:
+        """The largest distances in mm between vertices of equal z, of equal y, of equal x, and of any."""
+        return all_diameters(self.padded, self.spacing)
 
     @cached_property
     def eigenvalues(self) -> np.ndarray:
@@ -110,22 +110,22 @@ def _sphericity(region: Shape) -> float:
 
 @SHAPE.feature("Maximum3DDiameter", ibsi="L0JK", formula="largest distance between two vertices of the mesh")
 def _maximum_3d_diameter(region: Shape) -> float:
-    return maximum_diameter(region.vertices, region.spacing)
+    return region.diameters[3]
 
 
 @SHAPE.feature("Maximum2DDiameterSlice", ibsi=None, formula="largest distance between two vertices of equal z")
 def _maximum_2d_diameter_slice(region: Shape) -> float:
-    return maximum_planar_diameter(region.vertices, region.spacing, axis=0)
+    return region.diameters[0]
 
 
 @SHAPE.feature("Maximum2DDiameterColumn", ibsi=None, formula="largest distance between two vertices of equal y")
 def _maximum_2d_diameter_column(region: Shape) -> float:
-    return maximum_planar_diameter(region.vertices, region.spacing, axis=1)
+    return region.diameters[1]
 
 
 @SHAPE.feature("Maximum2DDiameterRow", ibsi=None, formula="largest distance between two vertices of equal x")
 def _maximum_2d_diameter_row(region: Shape) -> float:
-    return maximum_planar_diameter(region.vertices, region.spacing, axis=2)
+    return region.diameters[2]
 
 
 @SHAPE.feature("MajorAxisLength", ibsi="TDIC", formula="4 √λ1")

@@ -94,10 +94,12 @@ def measure_image(
     run_tasks(computing.tasks(job), 1, progress, cancel)
     values: dict[Key, Any] = job.values
     if diagnostics and computing.name != "pyradiomics":
-        from .diagnostics import general
+        from .diagnostics import general, mask_hash
 
         for name, value in general(settings, f"BraTSOS {computing.version}").items():
             values[Key(_IMAGE, _REGION, DIAGNOSTICS, *name.split("_", 1))] = value
+        # The hash is of the mask as it was given, with its labels.
+        values[Key(_IMAGE, _REGION, DIAGNOSTICS, "Mask-original", "Hash")] = mask_hash(regions, grid)
     keys = block_keys(_IMAGE, _REGION, settings, diagnostics=diagnostics, shape=True)
     return {"_".join(key[2:]): values.get(key, math.nan) for key in keys}
 

@@ -96,12 +96,17 @@ def spread_view(spread: SegmentationSpread | None) -> dict[str, Any] | None:
         (REGION_TITLES.get(region, region), f"{values['low'] / 1000:,.1f} to {values['high'] / 1000:,.1f} mL")
         for region, values in spread.volumes.items()
     ]
-    if spread.days is not None:
+    unchanged = spread.days is not None and spread.days["low"] == spread.days["high"]
+    if spread.days is not None and unchanged:
+        rows.append(("Estimated survival", f"{spread.days['low']:,.0f} days for each: the model uses no volumes"))
+    elif spread.days is not None:
         rows.append(("Estimated survival", f"{spread.days['low']:,.0f} to {spread.days['high']:,.0f} days"))
-    for name, values in (spread.probabilities or {}).items():
+    for name, values in ({} if unchanged else spread.probabilities or {}).items():
         shown = f"{100 * values['low']:.0f} to {100 * values['high']:.0f} %"
         rows.append((f"Probability of “{name}”", shown))
     led = [f"“{name}” in {spread.categories[name]}" for name in CATEGORIES if spread.categories.get(name)]
+    if spread.categories.get("none"):
+        led.append(f"none in {spread.categories['none']}")
     return {
         "count": spread.segmentations,
         "source": spread.source,

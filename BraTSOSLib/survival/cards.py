@@ -140,14 +140,10 @@ def student_card(table: SurvivalTable, settings: SurvivalSettings, seed: int, na
 def _training_data(table: SurvivalTable) -> list[dict[str, Any]]:
     """Return source, terms, citation, patients and deaths of each cohort."""
     entries = []
-    for cohort, name in enumerate(table.name.split(" + ")):
+    for cohort, title in enumerate(table.cohort_titles()):
         rows = table.cohorts == cohort
-        patients = [patient for patient, chosen in zip(table.ids, rows, strict=True) if chosen]
-        source = {"name": name, "terms": "not stated", "citation": "not stated"}
-        for prefix, known in _SOURCES.items():
-            if all(patient.startswith(prefix) for patient in patients):
-                source = known
-        entries.append({**source, "cases": len(patients), "deaths": int(table.events[rows].sum())})
+        source = _SOURCES.get(title, {"name": title, "terms": "not stated", "citation": "not stated"})
+        entries.append({**source, "cases": int(rows.sum()), "deaths": int(table.events[rows].sum())})
     return entries
 
 

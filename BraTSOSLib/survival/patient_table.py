@@ -11,6 +11,9 @@ from ..errors import InputError
 from .categories import LONG_ABOVE
 from .covariates import VOLUME_REGIONS, encode
 
+COLLECTIONS = ("UPENN-GBM", "UCSF-PDGM")
+"""Collections of The Cancer Imaging Archive whose patients are recognised by their names."""
+
 
 @dataclass(frozen=True)
 class SurvivalTable:
@@ -75,6 +78,15 @@ class SurvivalTable:
     def class_known(self) -> np.ndarray:
         """Return whose category is known, shape (n,): deaths, and who outlived the last boundary."""
         return self.events | (self.days > LONG_ABOVE)
+
+    def cohort_titles(self) -> list[str]:
+        """Return what a reader knows each pooled table by: the collection that its patients are named after."""
+        titles = []
+        for cohort, name in enumerate(self.name.split(" + ")):
+            own = [patient for patient, place in zip(self.ids, self.cohorts, strict=True) if place == cohort]
+            known = (title for title in COLLECTIONS if all(patient.startswith(title) for patient in own))
+            titles.append(next(known, name))
+        return titles
 
     def select(self, rows: np.ndarray) -> SurvivalTable:
         """Return the patients ``rows`` (indices, or bool of shape (n,))."""

@@ -28,7 +28,7 @@ class SegmentationSpread:
     probabilities : dict or None
         Category to its lowest and highest probability (``low``, ``high``).
     categories : dict
-        Category to the number of segmentations that lead to it.
+        Category (or ``"none"``) to the number of segmentations that lead to it.
     """
 
     segmentations: int

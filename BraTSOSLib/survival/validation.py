@@ -82,12 +82,12 @@ def cross_validate(
     own, train = outer_folds(data, folds, repeats, seed)
     fits = fit_groups(data, train, settings, seed, progress)
     frames = []
-    names = data.name.split(" + ")
+    names = data.cohort_titles()
     for cohort in np.unique(data.cohorts):
         rows = data.cohorts == cohort
         evaluation = f"{folds}-fold cross-validation, {repeats} repeats, on {names[cohort]}"
         if len(names) > 1:
-            evaluation += f" (trained on the other folds of {data.name})"
+            evaluation += f", trained on the other folds of {' + '.join(names)}"
         frames.append(judge(data, rows, own, train, fits, evaluation, seed))
     if progress is not None:
         progress("Cross-validated", 1.0)

@@ -18,6 +18,7 @@ from BraTSOSLib.radiomics.names import FEATURES
 from BraTSOSLib.radiomics.ngtdm import NGTDM
 from BraTSOSLib.radiomics.offsets import neighbour_offsets
 from BraTSOSLib.radiomics.regions import Footprint, Region
+from BraTSOSLib.radiomics.shape import SHAPE, Shape
 from BraTSOSLib.radiomics.shape2d import SHAPE2D
 from BraTSOSLib.radiomics.textures import TEXTURE_CLASSES
 
@@ -169,9 +170,43 @@ def test_compiled_kernels_and_numpy_agree_to_the_last_bit(kind: str, monkeypatch
         for switch in "10":
             monkeypatch.setenv("BRATSOS_NUMBA", switch)
             found.append(own_features(sample, settings))
-        for feature_class in TEXTURE_CLASSES:
+        for feature_class in (*TEXTURE_CLASSES, "shape"):
             one, other = (list(features[feature_class].values()) for features in found)
             np.testing.assert_array_equal(one, other, err_msg=f"{seed} {feature_class}")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_torch_counts_the_same(kind: str) -> None:
+    pytest.importorskip("torch", reason="torch is not installed")
+    for number in range(2):
+        seed = KINDS.index(kind) + len(KINDS) * (200 + number)
+        sample, settings = random_sample(seed), random_settings(seed)
+        one, other = (Region(sample.image, sample.mask, sample.spacing, settings, device) for device in ("cpu", "cuda"))
+        for compute in TEXTURE_CLASSES.values():
+            np.testing.assert_array_equal(list(compute(one).values()), list(compute(other).values()), err_msg=str(seed))
+
+
+def test_levels_are_the_same_in_torch() -> None:
+    pytest.importorskip("torch", reason="torch is not installed")
+    values = np.random.default_rng(5).normal(0, 300, 500).astype(np.float32)
+    edges = np.arange(-2000, 2000, 7.5, dtype=np.float32)
+    found = kernels.kernels("cuda").digitise(values, edges)
+    np.testing.assert_array_equal(found, np.digitize(values, edges))
+
+
+def test_the_processor_counts_unless_a_device_is_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert kernels.kernels("auto") is kernels.kernels("cpu")
+    monkeypatch.setattr(kernels, "_cuda_is_loaded", lambda: True)
+    for faster in (False, True):
+        monkeypatch.setattr(kernels, "_cuda_is_faster", lambda faster=faster: faster)
+        assert (kernels.kernels("auto") is kernels.kernels("cuda")) == faster
+    with pytest.raises(InputError, match=r"'tpu'.*cuda"):
+        kernels.kernels("tpu")
+
+
+def test_devices_are_measured_before_one_is_chosen() -> None:
+    pytest.importorskip("torch", reason="torch is not installed")
+    assert kernels._cuda_is_faster() in (True, False)
 
 
 def test_large_regions_agree_between_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,6 +221,7 @@ def test_large_regions_agree_between_kernels(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setenv("BRATSOS_NUMBA", switch)
         region = Region(image, mask, (1.0, 1.0, 2.0), Settings(bin_width=10))
         found.append({name: compute(region) for name, compute in TEXTURE_CLASSES.items()})
+        found[-1]["shape"] = SHAPE.compute(Shape(mask, (1.0, 1.0, 2.0)))
     assert found[0] == found[1]
 
 

@@ -135,6 +135,12 @@ def page_of(folder: Path, case=None, labels=None, predicted=None, run=RUN, cards
     return path.read_text(encoding="utf-8")
 
 
+@pytest.fixture(autouse=True)
+def charts_without_pixels(monkeypatch):
+    """The charts are looked at in `test_report_survival`; rendering them takes as long as the slices."""
+    monkeypatch.setattr("BraTSOSLib.report.charts._png", lambda figure: b"not rendered")
+
+
 def test_volumes_count_voxels_in_millilitres_and_share_of_the_brain():
     case, labels = little_case()
     measured = volumes(case, labels)

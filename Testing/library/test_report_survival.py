@@ -184,6 +184,11 @@ def test_plausible_outlines_are_compared(tmp_path, prediction):
     assert "65.0 to 72.0 mL" in page
     assert "360 to 395 days" in page
     assert spread_view(None) is None
+    same = replace(SPREAD, days={"low": 497.0, "high": 497.0}, categories={"long": 7, "none": 1})
+    view = spread_view(same)
+    assert ("Estimated survival", "497 days for each: the model uses no volumes") in view["rows"]
+    assert view["verdict"] == "Category: “long” in 7, none in 1 of 8."
+    assert not any("Probability" in title for title, _ in view["rows"])
 
 
 @pytest.mark.parametrize(

@@ -391,5 +391,8 @@ def test_what_the_command_line_shows(explained: ExplainedStudent, capsys: pytest
     assert "8 of 10 such patients" in shown
     assert "WARNING: No part of the tumour enhances" in shown
     assert "not given: resection, mgmt" in shown
+    print_prediction(replace(predict_survival(VOLUMES, 60), spread=SPREAD))
+    expected = "over 8 plausible segmentations: whole tumour 65.0 to 72.0 mL, predicted 360 to 395 days"
+    assert expected in capsys.readouterr().out
     print_prediction(predict_survival(VOLUMES, 7))
     assert "category: none. The patient is 7 years old" in capsys.readouterr().out

@@ -51,21 +51,17 @@ def test_the_segments_say_in_dicoms_words_what_they_are(segmented):
 def test_the_terminology_is_loaded_with_the_colours_of_the_segments(host):
     logic = slicer.modules.terminologies.logic()
     assert terminology.load()
-    category, kind = slicer.vtkSlicerTerminologyCategory(), slicer.vtkSlicerTerminologyType()
-    for region, (scheme, code, _meaning) in terminology.TYPES.items():
-        scheme_category, category_code, _category = terminology.CATEGORY
-        assert logic.GetCategoryInTerminology(terminology.CONTEXT, _id(scheme_category, category_code), category)
-        assert logic.GetTypeInTerminologyCategory(
-            terminology.CONTEXT, _id(scheme_category, category_code), _id(scheme, code), kind
+    for region, (scheme, code, meaning) in terminology.TYPES.items():
+        entry = slicer.vtkSlicerTerminologyEntry()
+        assert logic.FindTypeInTerminologyBy3dSlicerLabel(terminology.CONTEXT, region, entry)
+        found = entry.GetTypeObject()
+        assert (found.GetCodingSchemeDesignator(), found.GetCodeValue(), found.GetCodeMeaning()) == (
+            scheme,
+            code,
+            meaning,
         )
-        colour = np.array(kind.GetRecommendedDisplayRGBValue()) / 255
-        np.testing.assert_allclose(colour, COLOURS[region], atol=0.003)
-
-
-def _id(scheme, code):
-    identifier = slicer.vtkSlicerTerminologiesModuleLogic.CodeIdentifier()
-    identifier.CodingSchemeDesignator, identifier.CodeValue = scheme, code
-    return identifier
+        assert entry.GetCategoryObject().GetCodeValue() == terminology.CATEGORY[1]
+        np.testing.assert_allclose(np.array(found.GetRecommendedDisplayRGBValue()) / 255, COLOURS[region], atol=0.003)
 
 
 def test_the_terminology_file_holds_the_codes_that_are_used():

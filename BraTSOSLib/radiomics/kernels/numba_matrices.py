@@ -48,6 +48,13 @@ def _pairs(volume: np.ndarray, positions: np.ndarray, steps: np.ndarray, rows: i
             counts[uint32(level * uint32(rows) + other)] += 1
 
 
+def pairs(volume: np.ndarray, positions: np.ndarray, steps: np.ndarray, levels: int) -> np.ndarray:
+    rows = levels + 1
+    counts = np.zeros((len(steps), rows * rows), dtype=np.int32)
+    _pairs(volume, _unsigned(positions), _unsigned(steps), rows, counts)
+    return counts.reshape(len(steps), rows, rows)[:, 1:, 1:]
+
+
 @njit(cache=True, nogil=True)
 def _neighbours(
     volume: np.ndarray,
@@ -74,18 +81,14 @@ def _neighbours(
             differences[level] += abs(float(own) - float(total) / float(neighbours))
 
 
-def neighbourhoods(
-    volume: np.ndarray, positions: np.ndarray, steps: np.ndarray, one_way: int, grey: np.ndarray, alpha: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    positions, steps = _unsigned(positions), _unsigned(steps)
-    rows = len(grey) + 1
-    pairs = np.zeros((one_way, rows * rows), dtype=np.int32)
-    _pairs(volume, positions, steps[:one_way], rows, pairs)
-    dependences = np.zeros((rows, len(steps) + 1), dtype=np.int32)
-    differences = np.zeros(rows)
+def neighbours(
+    volume: np.ndarray, positions: np.ndarray, steps: np.ndarray, grey: np.ndarray, alpha: int
+) -> tuple[np.ndarray, np.ndarray]:
     levels = np.append(0, grey).astype(np.int32)
-    _neighbours(volume, positions, steps, levels, alpha, dependences, differences)
-    return pairs.reshape(one_way, rows, rows)[:, 1:, 1:], dependences[1:], differences[1:]
+    dependences = np.zeros((len(levels), len(steps) + 1), dtype=np.int32)
+    differences = np.zeros(len(levels))
+    _neighbours(volume, _unsigned(positions), _unsigned(steps), levels, alpha, dependences, differences)
+    return dependences[1:], differences[1:]
 
 
 @njit(cache=True, nogil=True)

@@ -9,29 +9,33 @@ def digitise(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return np.digitize(values, edges).astype(np.int32)
 
 
-def neighbourhoods(
-    volume: np.ndarray, positions: np.ndarray, steps: np.ndarray, one_way: int, grey: np.ndarray, alpha: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    levels = len(grey)
-    own = volume[positions].astype(np.int64) - 1
-    values = np.append(0, grey).astype(np.int64)  # by 1 to K, as in the volume
-    pairs = np.zeros((one_way, levels, levels), dtype=np.int64)
-    neighbours, total, dependent = (np.zeros(len(positions), dtype=np.int64) for _ in range(3))
+def pairs(volume: np.ndarray, positions: np.ndarray, steps: np.ndarray, levels: int) -> np.ndarray:
+    own = (volume[positions].astype(np.int64) - 1) * levels
+    counts = np.zeros((len(steps), levels * levels), dtype=np.int64)
     for index, step in enumerate(steps):
-        other = volume[positions + step].astype(np.int64)
+        other = volume[positions + step]
         inside = other > 0
+        counts[index] = np.bincount(own[inside] + other[inside] - 1, minlength=levels * levels)
+    return counts.reshape(len(steps), levels, levels)
+
+
+def neighbours(
+    volume: np.ndarray, positions: np.ndarray, steps: np.ndarray, grey: np.ndarray, alpha: int
+) -> tuple[np.ndarray, np.ndarray]:
+    levels, size = len(grey), len(steps) + 1
+    row = volume[positions].astype(np.int64) - 1
+    own, values = grey[row], np.append(0, grey)
+    count, total, dependent = (np.zeros(len(positions), dtype=np.int64) for _ in range(3))
+    for step in steps:
+        other = volume[positions + step]
         value = values[other]
-        neighbours += inside
+        count += other > 0
         total += value
-        dependent += inside & (np.abs(grey[own] - value) <= alpha)
-        if index < one_way:
-            both = own[inside] * levels + other[inside] - 1
-            pairs[index] = np.bincount(both, minlength=levels * levels).reshape(levels, levels)
-    size = len(steps) + 1
-    dependences = np.bincount(own * size + dependent, minlength=levels * size).reshape(levels, size)
-    difference = np.abs(grey[own] - np.divide(total, neighbours, out=grey[own].astype(float), where=neighbours > 0))
+        dependent += (other > 0) & (np.abs(own - value) <= alpha)
+    dependences = np.bincount(row * size + dependent, minlength=levels * size).reshape(levels, size)
+    difference = np.abs(own - np.divide(total, count, out=own.astype(float), where=count > 0))
     # bincount adds its weights one after the other, in the order of the voxels.
-    return pairs, dependences, np.bincount(own, weights=difference, minlength=levels)
+    return dependences, np.bincount(row, weights=difference, minlength=levels)
 
 
 def runs(volume: np.ndarray, positions: np.ndarray, steps: np.ndarray, levels: int, longest: int) -> np.ndarray:

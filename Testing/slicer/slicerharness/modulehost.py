@@ -29,12 +29,17 @@ class ModuleHost:
         getattr(self.python, self.name)(self.description)
         entry = slicer.qSlicerScriptedLoadableModule()
         entry.name, entry.path = self.name, str(path)
-        entry.widgetRepresentation = lambda: types.SimpleNamespace(self=lambda: self.widget)
+        entry.widgetRepresentation = lambda: self.parent
         setattr(slicer.modules, self.name.lower(), entry)
+        host = self
 
         class qSlicerScriptedLoadableModuleWidget(slicer.qSlicerWidget):
             isEntered = False
 
+            def self(self):
+                return host.widget
+
+        slicer.qSlicerScriptedLoadableModuleWidget = qSlicerScriptedLoadableModuleWidget
         self.parent = qSlicerScriptedLoadableModuleWidget()
         self.parent.setLayout(qt.QVBoxLayout())
         self.parent.setMRMLScene(slicer.mrmlScene)
