@@ -83,6 +83,7 @@ set(BraTSOSLib_SCRIPTS
   BraTSOSLib/radiomics/kernels/numba_matrices.py
   BraTSOSLib/radiomics/kernels/numba_mesh.py
   BraTSOSLib/radiomics/kernels/numpy_matrices.py
+  BraTSOSLib/radiomics/kernels/torch_matrices.py
   BraTSOSLib/radiomics/layout.py
   BraTSOSLib/radiomics/lbp_filter.py
   BraTSOSLib/radiomics/level_sizes.py

@@ -4,10 +4,10 @@
     { title: "", index: 2, kind: "picture" },
     { title: "Case", index: 0, kind: "name" },
     { title: "State", index: 3, kind: "text" },
-    { title: "WT mL", index: 4, kind: "number" },
-    { title: "TC mL", index: 5, kind: "number" },
-    { title: "ET mL", index: 6, kind: "number" },
-    { title: "Age", index: 7, kind: "number" },
+    { title: "WT mL", index: 4, kind: "number", digits: 1 },
+    { title: "TC mL", index: 5, kind: "number", digits: 1 },
+    { title: "ET mL", index: 6, kind: "number", digits: 1 },
+    { title: "Age", index: 7, kind: "number", digits: 1 },
     { title: "Category", index: 8, kind: "text" },
     { title: "Predicted days", index: 9, kind: "number" },
     { title: "Observed days", index: 10, kind: "number" },
@@ -51,6 +51,8 @@
       link.href = row[1] + "report.html";
       link.textContent = found;
       td.append(link);
+    } else if (column.digits && typeof found === "number") {
+      td.textContent = found.toFixed(column.digits);
     } else {
       td.textContent = found === null ? "" : found;
     }

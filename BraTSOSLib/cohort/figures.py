@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 _INK, _QUIET, _ACCENT = "#1c2733", "#55626f", "#1f4e79"
-_BINS = 24
+_MOST_BINS = 30
 _STYLE: Any = {
     "svg.fonttype": "path",
     "svg.hashsalt": "bratsos",
@@ -55,7 +55,8 @@ def draw_distributions(series: Sequence[Series]) -> tuple[bytes, str] | None:
         for axes, each in zip(figure.subplots(1, len(series), squeeze=False)[0], series, strict=True):
             values = np.asarray(each.values, dtype=np.float64)
             median = float(np.median(values))
-            axes.hist(values, bins=_BINS, color=_ACCENT)
+            axes.hist(values, bins=int(np.clip(2 * np.sqrt(len(values)), 4, _MOST_BINS)), color=_ACCENT)
+            axes.yaxis.get_major_locator().set_params(integer=True)
             axes.axvline(median, color=_INK, linewidth=1.2, linestyle=(0, (4, 2)))
             axes.set(title=f"{each.title}\nmedian {median:,.4g}", xlabel=each.unit)
             axes.tick_params(labelsize=8)

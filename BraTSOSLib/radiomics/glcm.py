@@ -290,7 +290,10 @@ def _mcc(m: CoOccurrence) -> float:
     q = kernels().joint_products(m.p, m.px[:, 0], m.py[0], EPSILON)
     if not np.isfinite(q).all():
         return np.nan
-    eigenvalues = np.linalg.eigvals(q)
+    try:
+        eigenvalues = np.linalg.eigvals(q)
+    except np.linalg.LinAlgError:  # they did not converge
+        return np.nan
     eigenvalues.sort()
     if len(m.levels) < 2:
         return 1.0

@@ -64,30 +64,37 @@ class LevelSizes:
 
 
 def small_emphasis(m: LevelSizes) -> float:
+    """Σ P(j) / j² / N."""
     return m.mean_of_sizes(m.per_size / m.j**2)
 
 
 def large_emphasis(m: LevelSizes) -> float:
+    """Σ P(j) j² / N."""
     return m.mean_of_sizes(m.per_size * m.j**2)
 
 
 def level_non_uniformity(m: LevelSizes) -> float:
+    """Σ P(i)² / N."""
     return m.mean_of_sizes(m.per_level**2)
 
 
 def level_non_uniformity_normalized(m: LevelSizes) -> float:
+    """Σ P(i)² / N²."""
     return mean_over_directions(np.sum(m.per_level**2, 0) / m.total**2)
 
 
 def size_non_uniformity(m: LevelSizes) -> float:
+    """Σ P(j)² / N."""
     return m.mean_of_sizes(m.per_size**2)
 
 
 def size_non_uniformity_normalized(m: LevelSizes) -> float:
+    """Σ P(j)² / N²."""
     return mean_over_directions(np.sum(m.per_size**2, 0) / m.total**2)
 
 
 def percentage(m: LevelSizes) -> float:
+    """N / Σ P(j) j."""
     return mean_over_directions(m.total / np.sum(m.per_size * m.j, 0))
 
 
@@ -98,70 +105,62 @@ def _variance(counts: np.ndarray, total: np.ndarray, values: np.ndarray) -> floa
 
 
 def level_variance(m: LevelSizes) -> float:
+    """Σ p (i - μ)² with μ = Σ p i."""
     return _variance(m.per_level, m.total, m.i)
 
 
 def size_variance(m: LevelSizes) -> float:
+    """Σ p (j - μ)² with μ = Σ p j."""
     return _variance(m.per_size, m.total, m.j)
 
 
 def entropy(m: LevelSizes) -> float:
+    """-Σ p log2(p + ε)."""
     return mean_over_directions(-np.sum(m.shares * np.log2(m.shares + EPSILON), (0, 1)))
 
 
 def low_level_emphasis(m: LevelSizes) -> float:
+    """Σ P(i) / i² / N."""
     return m.mean_of_sizes(m.per_level / m.i**2)
 
 
 def high_level_emphasis(m: LevelSizes) -> float:
+    """Σ P(i) i² / N."""
     return m.mean_of_sizes(m.per_level * m.i**2)
 
 
 def small_low_emphasis(m: LevelSizes) -> float:
+    """Σ P / (i² j²) / N."""
     return m.mean_of_all(m.counts / (m.levels**2 * m.sizes**2))
 
 
 def small_high_emphasis(m: LevelSizes) -> float:
+    """Σ P i² / j² / N."""
     return m.mean_of_all(m.counts * m.levels**2 / m.sizes**2)
 
 
 def large_low_emphasis(m: LevelSizes) -> float:
+    """Σ P j² / i² / N."""
     return m.mean_of_all(m.counts * m.sizes**2 / m.levels**2)
 
 
 def large_high_emphasis(m: LevelSizes) -> float:
+    """Σ P i² j² / N."""
     return m.mean_of_all(m.counts * (m.sizes**2 * m.levels**2))
 
 
 def high_large_emphasis(m: LevelSizes) -> float:
+    """Σ P i² j² / N."""
     # For zones pyradiomics multiplies in this order, which rounds differently where the products exceed 2^53.
     return m.mean_of_all(m.counts * m.levels**2 * m.sizes**2)
 
 
-_FORMULAS: dict[Callable[[LevelSizes], float], str] = {
-    small_emphasis: "Σ P(j) / j² / N",
-    large_emphasis: "Σ P(j) j² / N",
-    level_non_uniformity: "Σ P(i)² / N",
-    level_non_uniformity_normalized: "Σ P(i)² / N²",
-    size_non_uniformity: "Σ P(j)² / N",
-    size_non_uniformity_normalized: "Σ P(j)² / N²",
-    percentage: "N / Σ P(j) j",
-    level_variance: "Σ p (i - μ)² with μ = Σ p i",
-    size_variance: "Σ p (j - μ)² with μ = Σ p j",
-    entropy: "-Σ p log2(p + ε)",
-    low_level_emphasis: "Σ P(i) / i² / N",
-    high_level_emphasis: "Σ P(i) i² / N",
-    small_low_emphasis: "Σ P / (i² j²) / N",
-    small_high_emphasis: "Σ P i² / j² / N",
-    large_low_emphasis: "Σ P j² / i² / N",
-    large_high_emphasis: "Σ P i² j² / N",
-    high_large_emphasis: "Σ P i² j² / N",
-}
-
-
 def registry(features: dict[str, tuple[Callable[[LevelSizes], float], str]]) -> Registry[LevelSizes]:
-    """Return the registry of a class: its features' names to the function that computes each and its IBSI code."""
+    """Return the registry of a class: its features' names to the function that computes each and its IBSI code.
+
+    A function's docstring is the feature's formula.
+    """
     made: Registry[LevelSizes] = Registry()
     for name, (function, ibsi) in features.items():
-        made.feature(name, ibsi=ibsi, formula=_FORMULAS[function])(function)
+        made.feature(name, ibsi=ibsi, formula=(function.__doc__ or "").rstrip("."))(function)
     return made

@@ -45,6 +45,8 @@ class Registry(Generic[Region]):
 
         def register(compute: Callable[[Region], float]) -> Callable[[Region], float]:
             self.features[name] = Feature(name, ibsi, formula, compute)
+            if compute.__doc__ is None:
+                compute.__doc__ = f"{name}{f' (IBSI {ibsi})' if ibsi else ''}: {formula}."
             return compute
 
         return register

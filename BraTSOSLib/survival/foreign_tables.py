@@ -44,9 +44,9 @@ def read_features(path: str | os.PathLike[str], *, region: str | None = None) ->
     Parameters
     ----------
     path : path
-        ``features.csv`` (columns feature, value); a table of SlicerRadiomics (``Image type``, ``Feature Class``,
-        ``Feature Name``, then a column for each segment; commas or tabs); what ``pyradiomics`` wrote with
-        ``--format`` csv, json or txt, one row for each region.
+        ``features.csv`` (columns feature, value; also with pyradiomics' names); a table of SlicerRadiomics (``Image
+        type``, ``Feature Class``, ``Feature Name``, then a column for each segment; commas or tabs); what
+        ``pyradiomics`` wrote with ``--format`` csv, json or txt, one row for each region.
     region : str, optional
         The region (NCR, ED, ET, TC, WT) that the table's one row or segment is about.
 
@@ -66,11 +66,15 @@ def read_features(path: str | os.PathLike[str], *, region: str | None = None) ->
     text = read_text(path)
     blocks = foreign_blocks(text, path.name)
     if blocks is None:
-        if region is not None:
-            raise InputError(f"{path.name} names its regions itself: leave --region out.")
         from ..feature_table import read_feature_table
 
-        return read_feature_table(path)
+        own = read_feature_table(path)
+        nameless = {name: value for name, value in own.items() if name.startswith("original_") and FEATURE.match(name)}
+        if not nameless:
+            if region is not None:
+                raise InputError(f"{path.name} names its regions itself: leave --region out.")
+            return own
+        blocks = [Block(path.name, "", "", None, nameless)]
     if not blocks:
         raise InputError(f"{path.name} holds no features: measure the case again.")
     result: dict[str, float] = {}
@@ -118,24 +122,24 @@ def library_rows(frame: pd.DataFrame, case: str, table: str, *, region: str | No
     regions, modalities = _regions(blocks, region), [_modality(block.image) for block in blocks]
     rest = frame.drop(columns=[*features, *technical])
     result = rest.drop_duplicates(subset=[case]).set_index(names[~rest.duplicated(subset=[case])].to_numpy())
-    repeated = rest[rest.duplicated(subset=[case])]
-    if len(repeated):
+    if len(result) < len(rest):
         _check_repeated(rest, case, table)
     parts = pd.DataFrame({"region": regions, "modality": [modality or "" for modality in modalities]})
-    for (found, modality), rows in parts.groupby(["region", "modality"], sort=False).groups.items():
-        rows = list(rows)
+    measured: dict[str, pd.Series] = {}
+    for (found, modality), numbers in parts.groupby(["region", "modality"], sort=False).groups.items():
+        rows = list(numbers)
         keys = names.iloc[rows]
         if keys.duplicated().any():
             again = keys[keys.duplicated()].iloc[0]
             raise InputError(f"{table} has two rows about the region {found} of the case {again!r}: keep one of them.")
-        renamed = {column: _library_name(column, found, modality or None) for column in features}
-        kept = {column: name for column, name in renamed.items() if name is not None}
-        part = frame.iloc[rows][list(kept)].rename(columns=kept).set_index(keys.to_numpy())
-        for column in part.columns:
+        for column in features:
+            name = _library_name(column, found, modality or None)
+            if name is None:
+                continue
+            values = pd.Series(frame[column].iloc[rows].to_numpy(), keys.to_numpy()).reindex(result.index)
             # Shape comes again with every image of a region; the first one that is known stays.
-            known = part[column].reindex(result.index)
-            result[column] = result[column].combine_first(known) if column in result else known
-    return result.reset_index(drop=True)
+            measured[name] = measured[name].combine_first(values) if name in measured else values
+    return pd.concat([result, pd.DataFrame(measured, index=result.index)], axis=1).reset_index(drop=True)
 
 
 def checked_region(region: str | None) -> str | None:

@@ -61,8 +61,8 @@ def predict_table(
     DataFrame
         In the order of the table: ``case, category, p_short, p_medium, p_long, days, days_low, days_high, risk,
         missing, flags, warnings, reason``. Without age, for a child, a known IDH mutation or an empty tumour everything
-        up to ``risk`` is empty and ``reason`` says why. ``attrs["unused"]`` lists the table's columns that
-        are neither used nor features.
+        up to ``risk`` is empty and ``reason`` says why. ``attrs["unused"]`` lists the table's columns that are neither
+        used nor features.
 
     Raises
     ------

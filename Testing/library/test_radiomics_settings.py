@@ -144,7 +144,7 @@ CASES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"voxelArrayShift": 300}, {}),
     ({"preCrop": True, "padDistance": 6}, FILTERED),
     ({"gradientUseSpacing": False}, {"Gradient": {}}),
-    ({}, {"Wavelet": {"wavelet": "db2", "start_level": 1, "level": 2}}),
+    ({}, {"Wavelet": {"wavelet": "db2", "start_level": 1}}),
 ]
 
 

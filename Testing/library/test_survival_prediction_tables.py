@@ -356,6 +356,25 @@ def test_a_mask_of_one_region_is_not_taken_for_necrosis(tmp_path):
     assert read_features(path)[WT] == 9e3
 
 
+def test_a_feature_table_with_pyradiomics_names(tmp_path):
+    path = tmp_path / "features.csv"
+    path.write_text("feature,value\noriginal_shape_VoxelVolume,7000\noriginal_firstorder_Mean,3\n")
+    with pytest.raises(InputError, match=r"features\.csv: which region"):
+        read_features(path)
+    assert read_features(path, region="ET") == {ET: 7e3}
+
+
+def test_the_librarys_own_slicer_table(tmp_path):
+    slicer_table = pytest.importorskip("BraTSOSLib.radiomics.slicer_table").slicer_table
+    volumes = {NCR: 9e3, ED: 5e4, ET: 7e3}
+    names = [*volumes, *(f"t1_{region}_original_firstorder_Mean" for region in ("NCR", "ED", "ET"))]
+    frame = pd.DataFrame({"feature": names, "value": [*volumes.values(), 1.0, 2.0, 3.0]})
+    slicer_table(frame, "t1", dict.fromkeys(("NCR",), "NCR") | {"ED": "ED", "ET": "ET"}).to_csv(
+        tmp_path / "slicer.csv", index=False
+    )
+    assert read_features(tmp_path / "slicer.csv") == volumes
+
+
 def test_rows_of_two_cases_are_not_one(tmp_path):
     path = tmp_path / "features.csv"
     pd.DataFrame([*THREE, *rows_of(("q_t1ce.nii.gz", "q_et.nii.gz", 1, 1.0))]).to_csv(path, index=False)

@@ -142,11 +142,12 @@ def evaluate_table(
     forecasts = predictions if isinstance(predictions, Forecasts) else read_forecasts(predictions)
     observed = truth if isinstance(truth, Truth) else read_truth(truth)
     other = baseline if baseline is None or isinstance(baseline, Forecasts) else read_forecasts(baseline)
-    known = set(forecasts.cases) | set(forecasts.withheld)
-    only_prediction = tuple(name for name in (*forecasts.cases, *forecasts.withheld) if name not in set(observed.cases))
-    only_truth = tuple(name for name in observed.cases if name not in known)
-    predicted = set(forecasts.cases) & (set(forecasts.cases) if other is None else set(other.cases))
-    shared = [name for name in observed.cases if name in predicted]
+    rows = {name: row for row, name in enumerate(observed.cases)}
+    answered, listed = set(forecasts.cases), {*forecasts.cases, *forecasts.withheld}
+    compared = answered if other is None else answered & set(other.cases)
+    only_prediction = tuple(name for name in (*forecasts.cases, *forecasts.withheld) if name not in rows)
+    only_truth = tuple(name for name in observed.cases if name not in listed)
+    shared = [name for name in observed.cases if name in compared]
     if not shared:
         tables = [forecasts.name, observed.name] + ([] if other is None else [other.name])
         raise InputError(
@@ -155,10 +156,9 @@ def evaluate_table(
         )
     notes = [*forecasts.notes, *observed.notes, *(other.notes if other is not None else ())]
     if other is not None:
-        lost = [name for name in observed.cases if name in set(forecasts.cases) and name not in set(other.cases)]
+        lost = [name for name in observed.cases if name in answered and name not in compared]
         if lost:
             notes.append(f"{len(lost)} more are left out because {other.name} has no category for them: {some(lost)}.")
-    rows = {name: row for row, name in enumerate(observed.cases)}
     index = np.array([rows[name] for name in shared], dtype=np.int64)
     observed = Truth(observed.name, shared, observed.days[index], observed.events[index], observed.notes)
     forecasts = forecasts.select(shared)

@@ -164,13 +164,17 @@ def read_forecasts(source: str | os.PathLike[str] | pd.DataFrame) -> Forecasts:
                 f"({some([kept[row] for row in np.flatnonzero(~best)])})."
             )
     scores = None if risk is None else numbers(frame, risk, name, cases)[answered]
+    if scores is not None and np.isnan(scores).any():
+        if not np.isnan(scores).all():
+            notes.append(f"{int(np.isnan(scores).sum())} rows of {name} have no risk, so that it is not judged.")
+        scores = None
     return Forecasts(
         name=name,
         cases=kept,
         categories=chosen,
         days=values["days"],
         probabilities=probabilities,
-        risk=None if scores is None or np.isnan(scores).any() else scores,
+        risk=scores,
         low=values.get("days_low"),
         high=values.get("days_high"),
         withheld=tuple(case for case, use in zip(cases, answered, strict=True) if not use),
