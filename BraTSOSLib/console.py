@@ -138,7 +138,8 @@ def print_prediction(prediction: Prediction) -> None:
     if prediction.spread is not None:
         print(f"  over {prediction.spread.segmentations} plausible segmentations: {_spread(prediction.spread)}")
     if prediction.missing:
-        print(f"  not given: {', '.join(prediction.missing)} (the estimate is less certain without)")
+        without = "" if prediction.category is None else " (the estimate is less certain without)"
+        print(f"  not given: {', '.join(prediction.missing)}{without}")
     for flag in prediction.flags:
         print(f"  flag: {flag.message}")
 

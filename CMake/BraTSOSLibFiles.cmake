@@ -100,6 +100,7 @@ set(BraTSOSLib_SCRIPTS
   BraTSOSLib/radiomics/pyradiomics_engine.py
   BraTSOSLib/radiomics/regions.py
   BraTSOSLib/radiomics/registry.py
+  BraTSOSLib/radiomics/setting_checks.py
   BraTSOSLib/radiomics/settings.py
   BraTSOSLib/radiomics/shape.py
   BraTSOSLib/radiomics/shape2d.py
@@ -272,6 +273,7 @@ set(BraTSOSLib_RESOURCES
   BraTSOSLib/survival/table_evaluation/survival_evaluation.html.jinja
   Resources/Appearance/scans.json
   Resources/Icons/BraTSOS.png
+  Resources/Icons/BraTSOSPhantom.png
   Resources/Models/segmenter-bitrunet-1.safetensors
   Resources/Models/segmenter-bitrunet-2.safetensors
   Resources/Models/segmenter-bitrunet.json

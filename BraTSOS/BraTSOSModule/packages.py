@@ -71,20 +71,33 @@ def missing() -> list[Package]:
     return [package for package in PACKAGES if installedVersion(package) is None]
 
 
-def install(packages: Sequence[Package]) -> None:
+def install(packages: Sequence[Package]) -> list[Package]:
     """Install packages: PyTorch through the extension that chooses the build for this computer, the rest with pip.
+
+    Returns
+    -------
+    list of Package
+        Optional ones that could not be installed: for a new numpy, for example, there may be no numba yet.
 
     Raises
     ------
     DependencyError
-        If something cannot be installed; what was installed before it stays.
+        If something that is needed cannot be installed; what was installed before it stays.
     """
     if any(package.name == "torch" for package in packages):
         _installTorch()
-    others = [package.requirement for package in packages if package.name != "torch"]
-    if others:
-        _pipInstall(others)
+    needed = [package.requirement for package in packages if package.name != "torch" and not package.optional]
+    if needed:
+        _pipInstall(needed)
+    refused = []
+    for package in packages:
+        if package.optional:
+            try:
+                _pipInstall([package.requirement])
+            except DependencyError:
+                refused.append(package)
     importlib.invalidate_caches()
+    return refused
 
 
 def _installTorch() -> None:

@@ -21,6 +21,9 @@ from .scene import putBeside, sceneRestoredOnError, temporaryNodes
 SEGMENTS = {"ED": ED, "NCR": NCR, "ET": ET}
 """Region to label, in the order in which overlapping segments win: the last one, as the regions are nested."""
 
+OEDEMA_OPACITY = 0.2
+"""Of oedema in 3D views: it encloses the tumour, which could not be seen otherwise."""
+
 VOLUME_ROLE = "BraTSOS.{modality}"
 """Node reference by which a segmentation remembers the volumes that it was made from."""
 
@@ -134,8 +137,12 @@ def volumesOf(segmentation) -> dict:
 
 def show3D(segmentation, shown: bool) -> None:
     """Show a segmentation's surfaces in the 3D views, or no longer."""
-    if shown:
-        segmentation.CreateClosedSurfaceRepresentation()
     if segmentation.GetDisplayNode() is None:
         segmentation.CreateDefaultDisplayNodes()
-    segmentation.GetDisplayNode().SetVisibility3D(shown)
+    display = segmentation.GetDisplayNode()
+    if shown:
+        segmentation.CreateClosedSurfaceRepresentation()
+        oedema = mapping.mappingOf(segmentation)["ED"]
+        if oedema and display.GetSegmentOpacity3D(oedema) == 1.0:
+            display.SetSegmentOpacity3D(oedema, OEDEMA_OPACITY)
+    display.SetVisibility3D(shown)

@@ -10,6 +10,10 @@ from BraTSOSLib.case import MODALITIES
 from BraTSOSLib.errors import InputError
 from BraTSOSLib.jobs import Job, Outcome
 
+from . import mapping, terminology
+from .runner import ChildRunner
+from .task import Task
+
 
 class ThresholdRunner:
     """Labels voxels by the brightness of T1ce at once, in this process; says what it was given."""
@@ -68,6 +72,22 @@ class SelfTest(ScriptedLoadableModuleTest):
         self.assertEqual(sorted(np.unique(job.labels)), [0, 1, 2, 4])
         self.assertEqual(job.options["clinical"]["resection"], "GTR")
         self.delayDisplay("The labels survive the round trip")
+
+    def test_theSegmentsHaveCodes(self) -> None:
+        """Each segment says in DICOM's words what it is."""
+        segmentation = self.createLogic(ThresholdRunner()).segment(*self._volumes())
+        inside = segmentation.GetSegmentation()
+        self.assertEqual(
+            [terminology.regionOf(inside.GetSegment(name)) for name in mapping.REGIONS], [*mapping.REGIONS]
+        )
+        self.delayDisplay("The segments have codes")
+
+    def test_theLibraryAnswersFromItsOwnProcess(self) -> None:
+        """Slicer's Python can be started with the library; a job without scans is refused in one sentence."""
+        task = Task(ChildRunner().start(Job("segment")), lambda result: result)
+        with self.assertRaisesRegex(InputError, "No scans were given"):
+            task.wait()
+        self.delayDisplay("The library answers from its own process")
 
     def test_badInputLeavesTheSceneAlone(self) -> None:
         """A volume that is chosen twice is refused and nothing is added."""

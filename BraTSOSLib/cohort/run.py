@@ -154,6 +154,8 @@ def run_cohort(
                     _flush()
             finally:
                 with suppress(BraTSOSError):
+                    membership.bury()  # nobody else may come to clear up after one that died just now
+                with suppress(BraTSOSError):
                     membership.leave()
                 clear_work(output, membership.living)
             counts = manifest.counts()

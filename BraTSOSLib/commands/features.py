@@ -52,6 +52,7 @@ def features(
     slicer_table: Annotated[
         Path | None, typer.Option(help="Also write SlicerRadiomics' tables, one for each modality: NAME_t1.csv, ...")
     ] = None,
+    device: Annotated[str, typer.Option(help="Where texture matrices are counted: auto, cpu or cuda.")] = "auto",
     workers: Annotated[int | None, typer.Option(help="Threads, by default one for each modality.")] = None,
     show_list: Annotated[bool, typer.Option("--list", help="Show the presets and their arithmetic, and stop.")] = False,
     as_json: Json = False,
@@ -70,7 +71,7 @@ def features(
         raise InputError("There is nothing to write to: give --output with the table's path, such as features.csv.")
     scans = read_case(case, t1=t1, t1ce=t1ce, t2=t2, flair=flair, resample=resample)
     label_map = _label_map(labels, case, scans)
-    options: dict[str, Any] = {"preset": preset, "settings": settings, "workers": workers}
+    options: dict[str, Any] = {"preset": preset, "settings": settings, "device": device, "workers": workers}
     if diagnostics or slicer_table is not None:
         options["diagnostics"] = True
     table = _extract(scans, label_map, engine, options, output, as_json)
@@ -179,6 +180,8 @@ def _compare(table: pd.DataFrame, scans: Case, label_map: np.ndarray, options: d
     print(f"{'class':<12}{'features':>9}{'identical':>11}{'largest relative difference':>30}")
     for row in result.itertuples(index=False):
         print(f"{row[0]:<12}{row[1]:>9}{row[2]:>11}{row[3]:>30.1e}  {row[4]}".rstrip())
+    for place, note in {**own.attrs["notes"], **reference.attrs["notes"]}.items():
+        print(f"{place}: {note}")
     versions = " and ".join(f"{one.attrs['engine']} {one.attrs['engine_version']}" for one in (own, reference))
     verdict = "agree" if agree else "DISAGREE"
     print(f"{versions} {verdict}: the largest relative difference is {largest:.1e} (tolerance {TOLERANCE:.0e})")

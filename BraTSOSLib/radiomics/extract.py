@@ -16,6 +16,7 @@ from .box import bounding_box
 from .columns import DIAGNOSTICS, LABEL_COMBINATIONS, Key, Layout, column_name, table_keys
 from .engines import Engine, choose_engine
 from .job import Job
+from .kernels import DEVICES
 from .names import ORIGINAL, SHAPE_CLASSES
 from .presets import Preset, find_preset
 from .settings import Settings
@@ -35,6 +36,7 @@ def extract_features(
     regions: Sequence[str] | None = None,
     settings: Settings | None = None,
     diagnostics: bool | None = None,
+    device: str = "auto",
     workers: int | None = None,
     progress: Progress | None = None,
     cancel: Cancel | None = None,
@@ -58,6 +60,8 @@ def extract_features(
     diagnostics : bool, optional
         Also give pyradiomics' diagnostics of each modality and region (as text or numbers); by default as the preset
         and ``settings.additional_info`` say.
+    device : {"auto", "cpu", "cuda"}
+        Where texture matrices are counted; ``"auto"`` is the graphics card only if it is faster and in use already.
     workers : int, optional
         Threads; by default one for each modality, but no more than there are processors.
     progress : callable, optional
@@ -95,8 +99,11 @@ def extract_features(
     settings = settings or chosen.settings
     layout = _layout(chosen.layout, case, regions, settings, diagnostics)
     _check(case, labels := np.asarray(labels), layout)
+    if device not in DEVICES:
+        raise InputError(f"Unknown device {device!r}; choose from {', '.join(DEVICES)}.")
     computing = choose_engine(engine)
     job, empty = _job(case, labels, layout, settings)
+    job.device = device
     run_tasks(computing.tasks(job), workers if computing.parallel else 1, progress, cancel)
     return _table(job, empty, layout, case, computing, chosen.name)
 

@@ -5,14 +5,19 @@ Symbols: x a voxel's intensity, M the largest |x| of the whole image.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 
-from .log_filter import laplacian_of_gaussian, smallest_size
 from .settings import ImageType, Settings
 from .volume import Box, Volume
 from .wavelet_filter import wavelet_images, wavelet_names
+
+
+def smallest_size(sigma: float, spacing: float) -> int:
+    """Return how many voxels of ``spacing`` mm an axis must have for a Gaussian of ``sigma`` mm; fewer are refused."""
+    return max(4, math.ceil(sigma / spacing) + 1)
 
 
 def image_names(image_type: ImageType, settings: Settings) -> list[str]:
@@ -58,6 +63,8 @@ def filtered(
     elif image_type.name == "Wavelet":
         yield from wavelet_images(volume, box, settings)
     elif image_type.name == "LoG":
+        from .log_filter import laplacian_of_gaussian
+
         for sigma in settings.sigma:
             fits = all(n >= smallest_size(sigma, step) for n, step in zip(array.shape, volume.spacing, strict=True))
             yield _log_name(sigma), laplacian_of_gaussian(array, volume.spacing, sigma, box) if fits else None

@@ -30,6 +30,8 @@ class Job:
     masks : dict
         Region to its mask inside ``box``, bool, with at least one voxel.
     settings : Settings
+    device : str
+        What counts texture matrices, see ``kernels.kernels``.
     shape_once : bool
         Whether a region's shape is stored once, without a modality, or for each modality.
     values : dict
@@ -45,6 +47,7 @@ class Job:
     settings: Settings
     shape_once: bool = True
     diagnostics: bool = False
+    device: str = "auto"
     values: dict[Key, Any] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
 

@@ -29,18 +29,13 @@ _LINES = 16
 """Lines that are filtered side by side."""
 
 
-def smallest_size(sigma: float, spacing: float) -> int:
-    """Return how many voxels of ``spacing`` mm an axis must have for a Gaussian of ``sigma`` mm; fewer are refused."""
-    return max(4, math.ceil(sigma / spacing) + 1)
-
-
 def laplacian_of_gaussian(image: np.ndarray, spacing: tuple[float, float, float], sigma: float, box: Box) -> np.ndarray:
     """Return the scale-normalised Laplacian of Gaussian of ``image`` inside ``box``.
 
     Parameters
     ----------
     image : (z, y, x) real
-        The whole image, each axis at least :func:`smallest_size` long; beyond its border the last value goes on.
+        The whole image, no axis shorter than ``image_types.smallest_size``; beyond its border the last value goes on.
     spacing : three floats
         Voxel spacing in mm, (z, y, x).
     sigma : float
@@ -54,7 +49,9 @@ def laplacian_of_gaussian(image: np.ndarray, spacing: tuple[float, float, float]
     """
     if kernel_name() != "numba":
         return _by_itk(image, spacing, sigma)[box]
-    values = image if image.dtype in (np.float32, np.float64) else image.astype(np.float32)
+    values = image
+    if image.dtype not in (np.float32, np.float64):
+        values = image.astype(np.float32 if image.dtype.itemsize <= 2 else np.float64)
     total = np.zeros(tuple(part.stop - part.start for part in box), np.float32)
     for axis in (2, 1, 0):  # ITK counts its axes x, y, z
         part = values

@@ -145,7 +145,7 @@ def _measure_images(
                 if image is None:
                     job.notes[f"{modality} {region} {name}"] = "The image is too small for this filter."
                     continue
-                found = measure(image, footprint, own, f"{modality} ({name})", region, job.notes)
+                found = _measure(job, image, footprint, own, f"{modality} ({name})", region)
                 for (feature_class, feature), value in found.items():
                     job.values[Key(modality, region, name, feature_class, feature)] = value
             yield f"{modality} {name}"
@@ -175,21 +175,10 @@ def _resegmented(
     return result
 
 
-def measure(
-    image: np.ndarray, footprint: Footprint, settings: Settings, where: str, region: str, notes: dict[str, str]
-) -> Found:
+def _measure(job: Job, image: np.ndarray, footprint: Footprint, settings: Settings, where: str, region: str) -> Found:
     """Return the features of all intensity classes that ``settings`` ask for.
 
-    Parameters
-    ----------
-    image : real
-        Of the size of the mask that the footprint was made of.
-    footprint : regions.Footprint
-    settings : Settings
-    where, region : str
-        What an error or a note calls the image and the region.
-    notes : dict
-        Gets the reason where nothing can be measured.
+    ``image`` has the size of the mask that the footprint was made of; errors and notes name it ``where``.
 
     Raises
     ------
@@ -200,11 +189,11 @@ def measure(
     from .regions import Region
     from .textures import TEXTURE_CLASSES
 
-    prepared = Region(image, footprint, settings=settings)
+    prepared = Region(image, footprint, settings=settings, device=job.device)
     if not np.isfinite(prepared.values).all():
         if where.endswith("(original)"):
             raise InputError(f"{where} holds NaN or infinite intensities inside {region}: replace them first.")
-        notes[f"{where} {region}"] = "The filter's values are not finite here."
+        job.notes[f"{where} {region}"] = "The filter's values are not finite here."
         return {}
     found: Found = {}
     try:

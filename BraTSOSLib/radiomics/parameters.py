@@ -15,7 +15,8 @@ from typing import Any
 
 from ..errors import DependencyError, InputError
 from .names import FEATURE_CLASSES, FEATURES
-from .settings import IMAGE_TYPES, INTERPOLATORS, ImageType, Settings
+from .setting_checks import INTERPOLATORS
+from .settings import IMAGE_TYPES, ImageType, Settings
 
 _PARTS = ("setting", "imageType", "featureClass")
 

@@ -159,16 +159,20 @@ class PyradiomicsEngine:
                 filtered = getattr(self._operations, f"get{kind}Image")(
                     image, masks[next(iter(region_only))] if region_only else None, **{**settings, **changes}
                 )
+                made_any = False
                 while True:
                     with _silent_computation():
                         found = next(filtered, None)
                         if found is None:
                             break
+                        made_any = True
                         made, name, own = found
                         for region in region_only:
                             values = self._features(extractor, made, name, own, masks[region], boxes[region])
                             _keep(job, modality, region, values)
                     yield f"{modality} {name}"
+                if not made_any:
+                    job.notes[f"{modality} {kind}"] = "pyradiomics makes no image of this type from this image or here."
 
     def _features(
         self, extractor: Any, image: sitk.Image, name: str, settings: dict[str, Any], mask: sitk.Image, box: np.ndarray

@@ -37,6 +37,7 @@ class Footprint:
         self.mask = np.ascontiguousarray(mask[self.box])
         self.spacing = tuple(float(step) for step in spacing)
         self._positions: dict[int, np.ndarray] = {}
+        self._around: dict[int | None, np.ndarray] = {}
 
     def values(self, image: np.ndarray) -> np.ndarray:
         """Return the intensities of ``image``, given whole or cropped to the box, in the order of the voxels."""
@@ -57,6 +58,16 @@ class Footprint:
         if margin not in self._positions:
             self._positions[margin] = np.flatnonzero(np.pad(self.mask, margin))
         return self._positions[margin]
+
+    def around(self, flat_axis: int | None) -> np.ndarray:
+        """Return how many of its nearest neighbours (across ``flat_axis`` none) each voxel has inside, (N,) uint8."""
+        if flat_axis not in self._around:
+            counts = np.pad(self.mask, 1).astype(np.uint8)
+            for axis in range(3):
+                if axis != flat_axis:
+                    counts[:] = counts + np.roll(counts, 1, axis) + np.roll(counts, -1, axis)
+            self._around[flat_axis] = counts[1:-1, 1:-1, 1:-1][self.mask] - np.uint8(1)
+        return self._around[flat_axis]
 
 
 class Region:
@@ -141,6 +152,18 @@ class Region:
         return self._nearest if margin == 1 else self._volume(margin)
 
     @cached_property
+    def _at_once(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
+        """Pairs, dependences, differences and runs, where the settings are such that one pass can count them all."""
+        offsets = self.offsets()
+        usual = self.settings.distances == _NEAREST and self.settings.gldm_a == 0
+        if not usual or len(offsets) == 0 or len(offsets) * len(self.grey) ** 2 > _MOST_PAIRS:
+            return None
+        positions, longest = self.footprint.positions(1), max(self.footprint.mask.shape)
+        steps = self._steps(offsets, 1)
+        around = self.footprint.around(self._flat_axis)
+        return self._kernels.nearest(self._nearest, positions, steps, self.discretised.present, longest, around)
+
+    @cached_property
     def pairs(self) -> np.ndarray | None:
         """How often levels are neighbours, by offset, (A, K, K) int; not symmetrical.
 
@@ -149,6 +172,8 @@ class Region:
         InputError
             If so many levels occur that their matrices would not fit into memory.
         """
+        if self._at_once is not None:
+            return self._at_once[0]
         offsets, margin, levels = self.offsets(self.settings.distances), max(self.settings.distances), len(self.grey)
         if len(offsets) * levels**2 > _MOST_PAIRS:
             raise InputError(
@@ -162,6 +187,8 @@ class Region:
 
     @cached_property
     def _neighbours(self) -> tuple[np.ndarray, np.ndarray] | None:
+        if self._at_once is not None:
+            return self._at_once[1:3]
         offsets, margin = self.offsets(self.settings.distances, both_ways=True), max(self.settings.distances)
         if len(offsets) == 0:
             return None
@@ -192,9 +219,11 @@ class Region:
         offsets = self.offsets()
         if len(offsets) == 0:
             return None
-        shape = self.footprint.mask.shape
-        steps = self._steps(offsets, 1)
-        counts = self._kernels.runs(self._nearest, self.footprint.positions(1), steps, len(self.grey), max(shape))
+        if self._at_once is not None:
+            counts = self._at_once[3]
+        else:
+            positions, longest = self.footprint.positions(1), max(self.footprint.mask.shape)
+            counts = self._kernels.runs(self._nearest, positions, self._steps(offsets, 1), len(self.grey), longest)
         for index in np.flatnonzero(counts[:, :, 1:].sum((1, 2)) == 0):
             if not _some_line_holds_two(self.footprint.mask, offsets[index]):
                 counts[index] = 0

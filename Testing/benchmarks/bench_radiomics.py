@@ -1,10 +1,11 @@
-"""Time the library's radiomics against pyradiomics on a case: ``python Testing/benchmarks/bench_radiomics.py CASE_FOLDER``.
+"""Time the library's radiomics against pyradiomics: ``python Testing/benchmarks/bench_radiomics.py CASE_FOLDER``.
 
 The folder holds the four scans and an expert label map (``*_seg.nii.gz``). Both run in turns, each time in a process of
 its own that may use so many processors: pyradiomics by its default call (``RadiomicsFeatureExtractor(...).execute`` for
-every modality and region), the library by ``extract_features``. Printed are CPU seconds, which other work on the machine
-disturbs least, wall seconds, peak memory, and whether the numbers are the same; then the library's first call, which
-compiles, and its time for tumours of 10³ to 4 x 10⁵ voxels.
+every modality and region), the library by ``extract_features``. Everything is imported, and the library's compiled code
+loaded, before the clock starts. Printed are CPU seconds, which other work on the machine disturbs least, wall seconds,
+peak memory, and whether the numbers are the same; then what a first call takes that has to import and compile, and the
+time for tumours of 10³ to 4 x 10⁵ voxels.
 """
 
 from __future__ import annotations
@@ -35,12 +36,21 @@ def main() -> None:
     parser.add_argument("--without-curve", action="store_true")
     parser.add_argument("--without-pyradiomics", action="store_true")
     parser.add_argument("--worker", nargs=3, metavar=("ENGINE", "PRESET", "PROCESSORS"), help=argparse.SUPPRESS)
+    parser.add_argument("--cold", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--voxels", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--values", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
         engine, preset, processors = arguments.worker
-        measure(arguments.folder, engine, preset, int(processors), arguments.voxels, arguments.values)
+        measure(
+            arguments.folder,
+            engine,
+            preset,
+            int(processors),
+            warm=not arguments.cold,
+            voxels=arguments.voxels,
+            values=arguments.values,
+        )
         return
     for preset in arguments.presets:
         compare(arguments, preset)
@@ -70,10 +80,10 @@ def compare(arguments: argparse.Namespace, preset: str) -> None:
 
 
 def first_call(case: Path) -> None:
-    """Print what the first call on a machine takes, when nothing is compiled yet, and the second."""
+    """Print what the first call on a machine takes, when nothing is compiled yet, and in a later process."""
     with tempfile.TemporaryDirectory() as cache:
-        for call in ("first call (compiles)", "second call (compiled code from disk)"):
-            found = run(case, "bratsos", "full", 1, environment={"NUMBA_CACHE_DIR": cache}, voxels=1_000)
+        for call in ("first call (compiles)", "first call of another process (compiled code from disk)"):
+            found = run(case, "bratsos", "full", 1, environment={"NUMBA_CACHE_DIR": cache}, voxels=1_000, cold=True)
             print(f"full, 1,000 voxels, {call}: {shown(found)}", flush=True)
 
 
@@ -114,10 +124,12 @@ def run(
     environment: dict[str, str] | None = None,
     voxels: int = 0,
     values: Path | None = None,
+    cold: bool = False,
 ) -> dict[str, Any]:
     """Measure in a process of its own."""
     command = [sys.executable, __file__, str(case), "--worker", engine, preset, str(processors)]
     command += ["--voxels", str(voxels)] + ([] if values is None else ["--values", str(values)])
+    command += ["--cold"] if cold else []
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(processors))
     result = subprocess.run(
         command, check=True, capture_output=True, text=True, env={**os.environ, **threads, **(environment or {})}
@@ -125,7 +137,9 @@ def run(
     return json.loads(result.stdout.splitlines()[-1])
 
 
-def measure(folder: Path, engine: str, preset: str, processors: int, voxels: int, values: Path | None) -> None:
+def measure(
+    folder: Path, engine: str, preset: str, processors: int, *, warm: bool, voxels: int, values: Path | None
+) -> None:
     """Do the work of :func:`run` in this process and print what it took as JSON."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:processors])
@@ -139,6 +153,8 @@ def measure(folder: Path, engine: str, preset: str, processors: int, voxels: int
     if voxels:
         labels = grown(labels, case.brain, voxels)
     work = own_features if engine == "bratsos" else pyradiomics_features
+    if warm:
+        warm_up(engine, preset)
     wall, cpu = time.perf_counter(), time.process_time()
     found = work(case, labels, preset, processors)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
@@ -146,6 +162,24 @@ def measure(folder: Path, engine: str, preset: str, processors: int, voxels: int
     if values is not None:
         values.write_text(json.dumps(found))
     print(json.dumps({"cpu": cpu, "wall": wall, "memory": memory, "features": len(found)}))
+
+
+def warm_up(engine: str, preset: str) -> None:
+    """Import what an engine needs and load compiled code, on a few voxels."""
+    if engine == "pyradiomics":
+        from radiomics import featureextractor  # noqa: F401
+
+        return
+    from BraTSOSLib.case import MODALITIES, Case
+    from BraTSOSLib.geometry import Geometry
+    from BraTSOSLib.radiomics import extract_features
+
+    random = np.random.default_rng(0)
+    volumes = {name: random.integers(0, 300, (12, 12, 12)).astype(np.float32) for name in MODALITIES}
+    grid = Geometry((12, 12, 12), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
+    extract_features(
+        Case("warm-up", volumes, grid), random.choice([0, 1, 2, 4], (12, 12, 12)), preset=preset, workers=1
+    )
 
 
 def own_features(case: Any, labels: np.ndarray, preset: str, processors: int) -> dict[str, float]:

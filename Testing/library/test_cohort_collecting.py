@@ -47,10 +47,11 @@ def filled(tmp_path):
                     entry = (names_hash(names), json.dumps(names))
                     database.execute("INSERT OR IGNORE INTO feature_names VALUES (?, ?)", entry)
                 database.execute(
-                    "INSERT INTO cases (name, listed, position, state, found_at, source, fingerprint, outputs, summary, "
-                    "features, days, event) VALUES (?, 1, ?, 'done', 'row 1', ?, '', '{}', ?, ?, ?, ?)",
+                    "INSERT INTO cases (name, listed, position, state, found_at, source, fingerprint, outputs, "
+                    "summary, features, days, event) VALUES (?, 1, ?, 'done', 'row 1', ?, '', '{}', ?, ?, ?, ?)",
                     (
-                        name, -position, json.dumps({"clinical": {"age": 50 + position}}), json.dumps(summary(position)),
+                        name, -position, json.dumps({"clinical": {"age": 50 + position}}),
+                        json.dumps(summary(position)),
                         names and names_hash(names), *((known or {}).get(name) or (None, None)),
                     ),
                 )  # fmt: skip

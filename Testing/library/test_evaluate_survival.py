@@ -389,3 +389,16 @@ def test_outputs_never_overwrite_inputs(tables, capsys):
 def test_months_are_noticed():
     predictions, truth = cohort()
     assert "months" in " ".join(evaluate_table(predictions, truth.assign(days=truth["days"] / 30.4), resamples=1).notes)
+
+
+def test_without_lifelines_the_rest_is_still_judged(monkeypatch, tmp_path):
+    import sys
+
+    from BraTSOSLib.survival.table_evaluation.page import write_page
+
+    monkeypatch.setitem(sys.modules, "lifelines", None)
+    evaluation = evaluate_table(*cohort(30), resamples=2)
+    assert evaluation.groups is None
+    assert "lifelines" in " ".join(evaluation.notes)
+    write_page(tmp_path / "page.html", evaluation)
+    assert "Observed survival by predicted category" not in (tmp_path / "page.html").read_text(encoding="utf-8")

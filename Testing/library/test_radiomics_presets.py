@@ -148,7 +148,9 @@ def test_an_image_of_zeros_has_no_scale() -> None:
     assert any("not finite" in note for note in table.attrs["notes"].values())
 
 
-def test_an_unknown_preset_is_refused() -> None:
+def test_an_unknown_preset_or_device_is_refused() -> None:
+    with pytest.raises(InputError, match=r"'tpu'.*cuda"):
+        extract_features(*make_case(), device="tpu")
     with pytest.raises(InputError, match=r"'tiny'.*brats-core"):
         extract_features(*make_case(), preset="tiny")
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from BraTSOSLib.case import MODALITIES, Case, Geometry, read_case, read_label_map
-from BraTSOSLib.radiomics import Settings, extract_features
+from BraTSOSLib.radiomics import ImageType, Settings, extract_features
 
 pytest.importorskip("radiomics", reason="pyradiomics is not installed (python Testing/install_pyradiomics.py)")
 
@@ -80,7 +80,19 @@ def test_settings_agree() -> None:
     random = np.random.default_rng(11)
     case = random_case(random, (8, 9, 10), 1)
     labels = random.choice([0, 1, 2, 4], (8, 9, 10)).astype(np.uint8)
-    for settings in (Settings(bin_width=5), Settings(bin_width=0.3), Settings(voxel_array_shift=2000)):
+    both = ("shape", "firstorder")
+    for settings in (
+        Settings(bin_width=5),
+        Settings(bin_width=0.3),
+        Settings(voxel_array_shift=2000),
+        Settings(classes=(*both, "glcm", "glszm"), normalize=True, normalize_scale=100, distances=(1, 2)),
+        Settings(
+            classes=(*both, "ngtdm"), resampled_pixel_spacing=(1.0, 1.0, 1.0), image_types=(ImageType("Gradient"),)
+        ),
+        Settings(classes=(*both, "gldm"), resegment_range=(-1.0, 1.0), resegment_mode="sigma"),
+        Settings(classes=(*both, "glrlm"), resegment_range=(0.5,), resegment_mode="relative", resegment_shape=True),
+        Settings(pre_crop=True, pad_distance=3, image_types=(ImageType("Square"), ImageType("LoG", {"sigma": (1.0,)}))),
+    ):
         assert_agree(case, labels, relative=1e-10, settings=settings)
 
 

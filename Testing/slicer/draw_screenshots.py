@@ -49,7 +49,7 @@ def main() -> None:
     click(ui.predictButton)
     finish_work(panel)
     click(ui.show3dButton)
-    ui.resultTextBrowser.setMinimumHeight(560)
+    ui.resultTextBrowser.setMinimumHeight(430)
     grab(host, "panel.png")
     draw_views(ui.segmentationSelector.currentNode(), ui.t1ceSelector.currentNode())
 
@@ -75,7 +75,7 @@ def draw_views(segmentation, t1ce) -> None:
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder, f"{orientation}.png") for orientation in ("Axial", "Coronal", "Sagittal")]
         for path in paths:
-            save_slice(path, t1ce, path.stem, centre)
+            save_slice(path, t1ce, path.stem, centre, zoom=0.72)
         pictures = [Image.open(path).convert("RGB") for path in paths]
         strip = Image.new("RGB", (sum(picture.width for picture in pictures), pictures[0].height))
         for place, picture in enumerate(pictures):

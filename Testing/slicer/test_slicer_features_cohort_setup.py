@@ -10,7 +10,7 @@ import pytest
 import slicer
 from BraTSOSModule import packages, slicerradiomics
 from BraTSOSModule.sections.setup import modelFolder
-from slicerharness.gestures import click, finish_work, select_volumes
+from slicerharness.gestures import click, finish_work, select_volumes, unfold
 
 from BraTSOSLib.errors import InputError
 from BraTSOSLib.jobs import Outcome
@@ -80,6 +80,7 @@ def test_slicerradiomics_is_offered_where_it_is_installed(host, ui, cli):
 
 def test_slicerradiomics_gives_the_same_kind_of_table(host, ui, cli, make_volumes, messages):
     host.enter()
+    unfold(ui.featuresCollapsibleButton)
     select_volumes(ui, make_volumes())
     click(ui.segmentButton)
     ui.featureEngineComboBox.setCurrentIndex(1)
@@ -101,6 +102,7 @@ def test_slicerradiomics_gives_the_same_kind_of_table(host, ui, cli, make_volume
 def test_a_failure_of_slicerradiomics_is_one_sentence(host, ui, cli, make_volumes, messages):
     cli.fail = True
     host.enter()
+    unfold(ui.featuresCollapsibleButton)
     select_volumes(ui, make_volumes())
     click(ui.segmentButton)
     before = slicer.util.getNodesByClass("vtkMRMLTableNode")
@@ -144,7 +146,7 @@ def cohort(host, ui, runner, tmp_path):
 
     runner.start = start
     assert not ui.cohortStartButton.enabled
-    ui.cohortCollapsibleButton.collapsed = False
+    unfold(ui.cohortCollapsibleButton)
     ui.cohortSourcePathLineEdit.currentPath = str(tmp_path / "Fälle 1")
     ui.cohortOutputPathLineEdit.currentPath = str(tmp_path / "out")
     ui.workersSpinBox.value = 3
@@ -213,7 +215,7 @@ def setup(host, ui, monkeypatch):
     """The section, unfolded; questions are answered with OK and collected."""
     asked = []
     monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda text, **_: asked.append(text) or True)
-    ui.setupCollapsibleButton.collapsed = False
+    unfold(ui.setupCollapsibleButton)
     host.exit()
     host.enter()
     slicer.app.processEvents()
@@ -263,7 +265,8 @@ def test_install_asks_and_never_touches_slicers_own_packages(
     click(ui.installButton)
     assert messages == [] and len(setup) == 1 and "PyTorch with CUDA" in setup[0]
     assert FakeTorchLogic.calls == [">=2.2"]
-    ((names, options),) = calls
+    names, options = calls[0]
+    assert [optional for optional, _options in calls[1:]] == [[p.requirement] for p in packages.PACKAGES if p.optional]
     assert "pandas>=2.0" in names and not any(name.startswith(("torch", "numpy", "SimpleITK")) for name in names)
     held = Path(options["constraints"]).read_text(encoding="utf-8")
     assert "numpy==" in held
@@ -289,6 +292,19 @@ def test_without_the_pytorch_extension_one_sentence_says_so(ui, nothing_installe
     monkeypatch.setitem(sys.modules, "PyTorchUtils", None)
     click(ui.installButton)
     assert len(messages) == 1 and "install that in the Extensions Manager" in messages[0]
+
+
+def test_an_optional_package_that_cannot_be_installed_does_no_harm(
+    ui, nothing_installed, setup, torch_utils, monkeypatch, messages
+):
+    def ensure(names, **options):
+        if names[0].startswith("numba"):
+            raise RuntimeError("no matching distribution for this numpy")
+
+    monkeypatch.setattr(slicer, "packaging", types.SimpleNamespace(pip_ensure=ensure), raising=False)
+    click(ui.installButton)
+    assert messages == []
+    assert ui.statusLabel.text == "Could not be installed, but all works without: numba."
 
 
 def test_without_a_network_one_sentence_says_so(ui, nothing_installed, setup, torch_utils, monkeypatch, messages):

@@ -13,7 +13,7 @@ import slicer  # noqa: F401  (without it there is nothing to run)
 from slicerharness.application import REAL_PYTHON
 
 HERE = Path(__file__).resolve().parent
-TESTS = ("panel", "background")
+TESTS = ("panel", "background", "inputs", "results", "features_cohort_setup")
 ARCHIVES = HERE.parents[2] / "shared" / "reference" / "slicer"
 
 

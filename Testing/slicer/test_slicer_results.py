@@ -11,7 +11,7 @@ import pytest
 import slicer
 from BraTSOSModule import dicomexport, mapping, plots, segmentations, terminology
 from BraTSOSModule.paths import resourcePath
-from slicerharness.gestures import click, select_volumes
+from slicerharness.gestures import click, select_volumes, unfold
 
 from BraTSOSLib.labels import COLOURS
 
@@ -23,7 +23,8 @@ def ui(host):
 
 @pytest.fixture
 def segmented(ui, make_volumes):
-    """The panel with a segmentation of its own."""
+    """The panel with a segmentation of its own, *Features* open."""
+    unfold(ui.featuresCollapsibleButton)
     select_volumes(ui, make_volumes())
     click(ui.segmentButton)
     return ui.segmentationSelector.currentNode()

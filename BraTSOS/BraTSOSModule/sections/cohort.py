@@ -22,7 +22,9 @@ class CohortSection(Section):
         self.task: Task | None = None
         self._rows: dict[str, int] = {}
         ui = self.ui
-        self.ui.cohortTable.setColumnCount(3)
+        ui.cohortTable.setColumnCount(3)
+        ui.cohortTable.horizontalHeader().setStretchLastSection(True)
+        ui.cohortTable.verticalHeader().hide()
         self._empty()
         ui.cohortSourcePathLineEdit.connect("currentPathChanged(QString)", self.panel.update)
         ui.cohortOutputPathLineEdit.connect("currentPathChanged(QString)", self.panel.update)

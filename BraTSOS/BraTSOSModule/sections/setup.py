@@ -43,7 +43,12 @@ class SetupSection(Section):
         )
         if slicer.util.confirmOkCancelDisplay(question.format(names=names), windowTitle=_("Setup")):
             with self.panel.errorsShown(_("Setup"), wait=True):
-                packages.install(self._missing)
+                refused = packages.install(self._missing)
+                if refused:
+                    names = ", ".join(package.name for package in refused)
+                    self.ui.statusLabel.text = _("Could not be installed, but all works without: {names}.").format(
+                        names=names
+                    )
             self.enter()
             self.panel.update()
 
@@ -86,7 +91,9 @@ class SetupSection(Section):
             lacking = _("missing (optional)") if package.optional else _("missing")
             table.setItem(row, 0, qt.QTableWidgetItem(package.name))
             table.setItem(row, 1, qt.QTableWidgetItem(installed or lacking))
-        table.resizeColumnsToContents()
+        table.horizontalHeader().setStretchLastSection(True)
+        table.verticalHeader().hide()
+        table.resizeRowsToContents()
         required = [package for package in self._missing if not package.optional]
         if required:
             self.ui.setupCollapsibleButton.collapsed = False

@@ -52,6 +52,21 @@ class Kernels(Protocol):
     ) -> np.ndarray:
         """Return how many runs of equal level and of which length lie along each step, (A, levels, longest) int."""
 
+    def nearest(
+        self,
+        volume: np.ndarray,
+        positions: np.ndarray,
+        steps: np.ndarray,
+        grey: np.ndarray,
+        longest: int,
+        around: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return pairs, dependences, differences and runs at once, for neighbours alike only if of equal level.
+
+        ``steps`` are one way, (A,); neighbours both ways make dependences (K, 2 A + 1). ``around`` (N,) says how many
+        neighbours each voxel has inside the region.
+        """
+
     def zones(self, volume: np.ndarray, positions: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the level (1 to K) and the size of every connected zone of equal level, two (Z,) int."""
 
@@ -117,13 +132,12 @@ def _cuda_is_faster() -> bool:
     positions = np.flatnonzero(volume)
     half = np.array([x * side * side + y * side + z for x, y, z in _HALF])
     steps, grey = np.concatenate([half, -half]), np.arange(1, levels + 1)
+    around = sum((volume.ravel()[positions + step] > 0).astype(np.uint8) for step in steps)
 
     def seconds(counting: Kernels) -> float:
         for _ in range(2):
             started = time.perf_counter()
-            counting.pairs(volume.ravel(), positions, half, levels)
-            counting.neighbours(volume.ravel(), positions, steps, grey, 0)
-            counting.runs(volume.ravel(), positions, half, levels, side)
+            counting.nearest(volume.ravel(), positions, half, grey, side, around)
             counting.zones(volume.ravel(), positions, steps)
         return time.perf_counter() - started
 

@@ -9,7 +9,7 @@ whether to: what lies outside the region is counted in a row of its own, which i
 from __future__ import annotations
 
 import numpy as np
-from numba import int32, njit, uint32
+from numba import int32, njit, uint8, uint32
 
 
 @njit(cache=True, nogil=True)
@@ -112,15 +112,84 @@ def _runs(
             counts[uint32(level * uint32(longest) + length)] += 1
 
 
+def _ended(reached: np.ndarray, rows: int, longest: int) -> np.ndarray:
+    """Return how many runs have a length, from how many reach it: those that do not reach the next."""
+    counts = reached.reshape(len(reached), rows, longest)[:, 1:]
+    counts[:, :, :-1] -= counts[:, :, 1:]
+    return counts
+
+
 def runs(volume: np.ndarray, positions: np.ndarray, steps: np.ndarray, levels: int, longest: int) -> np.ndarray:
-    # Voxel by voxel, how far into its run it is; a run of three voxels reaches 1, 2 and 3. So many runs end at a length
-    # as reach it and do not reach the next.
     reached = np.zeros((len(steps), (levels + 1) * longest), dtype=np.int32)
     lengths = np.zeros(len(volume), dtype=np.uint16)
     _runs(volume, _unsigned(positions), _unsigned(steps), longest, lengths, reached)
-    counts = reached.reshape(len(steps), levels + 1, longest)[:, 1:]
-    counts[:, :, :-1] -= counts[:, :, 1:]
-    return counts
+    return _ended(reached, levels + 1, longest)
+
+
+@njit(cache=True, nogil=True)
+def _lines(
+    volume: np.ndarray,
+    positions: np.ndarray,
+    steps: np.ndarray,
+    rows: int,
+    longest: int,
+    lengths: np.ndarray,
+    alike: np.ndarray,
+    pairs: np.ndarray,
+    reached: np.ndarray,
+) -> None:
+    for index in range(len(steps)):
+        step = uint32(steps[index])
+        pair, reach = pairs[index], reached[index]
+        for position in positions:
+            level = uint32(volume[position])
+            before = uint32(position - step)
+            other = uint32(volume[before])
+            same = uint32(other == level)
+            length = uint32(uint32(lengths[before] + uint32(1)) * same)
+            lengths[position] = length
+            alike[position] += uint8(same)
+            alike[before] += uint8(same)
+            reach[uint32(level * uint32(longest) + length)] += 1
+            pair[uint32(other * uint32(rows) + level)] += 1
+
+
+@njit(cache=True, nogil=True)
+def _means(
+    volume: np.ndarray,
+    positions: np.ndarray,
+    steps: np.ndarray,
+    grey: np.ndarray,
+    around: np.ndarray,
+    alike: np.ndarray,
+    dependences: np.ndarray,
+    differences: np.ndarray,
+) -> None:
+    for voxel in range(len(positions)):
+        position = positions[voxel]
+        total = int32(0)
+        for index in range(len(steps)):
+            step = uint32(steps[index])
+            after, before = uint32(volume[uint32(position + step)]), uint32(volume[uint32(position - step)])
+            total = int32(total + grey[after] + grey[before])
+        level = uint32(volume[position])
+        dependences[level, uint32(alike[position])] += 1
+        if around[voxel] > 0:
+            differences[level] += abs(float(grey[level]) - float(total) / float(around[voxel]))
+
+
+def nearest(
+    volume: np.ndarray, positions: np.ndarray, steps: np.ndarray, grey: np.ndarray, longest: int, around: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    positions, steps = _unsigned(positions), _unsigned(steps)
+    rows, count = len(grey) + 1, len(steps)
+    pairs, reached = np.zeros((count, rows * rows), np.int32), np.zeros((count, rows * longest), np.int32)
+    lengths, alike = np.zeros(len(volume), np.uint16), np.zeros(len(volume), np.uint8)
+    _lines(volume, positions, steps, rows, longest, lengths, alike, pairs, reached)
+    dependences, differences = np.zeros((rows, 2 * count + 1), np.int32), np.zeros(rows)
+    levels = np.append(0, grey).astype(np.int32)
+    _means(volume, positions, steps, levels, around, alike, dependences, differences)
+    return pairs.reshape(count, rows, rows)[:, 1:, 1:], dependences[1:], differences[1:], _ended(reached, rows, longest)
 
 
 @njit(cache=True, nogil=True)

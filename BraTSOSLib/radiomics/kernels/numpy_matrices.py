@@ -52,6 +52,18 @@ def runs(volume: np.ndarray, positions: np.ndarray, steps: np.ndarray, levels: i
     return counts
 
 
+def nearest(
+    volume: np.ndarray, positions: np.ndarray, steps: np.ndarray, grey: np.ndarray, longest: int, around: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    both_ways = np.concatenate([steps, -steps])
+    found = neighbours(volume, positions, both_ways, grey, 0)
+    return (
+        pairs(volume, positions, steps, len(grey)),
+        *found,
+        runs(volume, positions, steps, len(grey), longest),
+    )
+
+
 def zones(volume: np.ndarray, positions: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components

@@ -86,7 +86,7 @@ def draw_reliability(evaluation: SurvivalEvaluation) -> tuple[Figure, str]:
         axes.errorbar(
             stated, seen, yerr=np.abs([seen - below, above - seen]), fmt=mark, color=colour, markersize=5, capsize=2.5
         )
-        axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", title=title, xlabel="predicted probability")
+        axes.set(xlim=(-0.04, 1.04), ylim=(-0.04, 1.04), aspect="equal", title=title, xlabel="predicted probability")
         axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
         axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
         axes.grid(color=_GRID, linewidth=0.7)

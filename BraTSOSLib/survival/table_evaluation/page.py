@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..calibration import BINS
 from ..categories import CATEGORIES, DEFINITIONS, class_indices
 from ..censoring import known_category
 from .evaluate import SurvivalEvaluation
@@ -17,6 +18,7 @@ from .figures import Figured, draw_days, draw_groups, draw_reliability
 from .scores import HIGHER_IS_BETTER, NEITHER, TITLES
 
 _FURTHEST = 10
+_FIFTHS = ("lowest fifth", "second fifth", "third fifth", "fourth fifth", "highest fifth")
 
 
 def write_page(path: str | os.PathLike[str], evaluation: SurvivalEvaluation) -> None:
@@ -132,8 +134,9 @@ def _calibration(evaluation: SurvivalEvaluation) -> dict[str, Any] | None:
         "rows": rows,
         "failing": [row["what"] for row in rows if row["above"]],
         "bins": [
-            {key: f"{each[key]:.2f}" for key in ("predicted", "observed", "low", "high")} | {"n": each["n"]}
-            for each in kept["bins"]
+            {key: f"{each[key]:.2f}" for key in ("predicted", "observed", "low", "high")}
+            | {"n": each["n"], "name": _FIFTHS[number] if len(kept["bins"]) == BINS else f"bin {number + 1}"}
+            for number, each in enumerate(kept["bins"])
         ],
     }
 

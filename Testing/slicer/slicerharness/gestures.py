@@ -13,6 +13,16 @@ def click(button) -> None:
     QtTest.QTest.mouseClick(button, QtCore.Qt.LeftButton)
 
 
+def unfold(section) -> None:
+    """Open a section of the panel by a click on its title."""
+    import slicer
+
+    if section.collapsed:
+        QtTest.QTest.mouseClick(section, QtCore.Qt.LeftButton, pos=QtCore.QPoint(30, 8))
+        slicer.app.processEvents()
+    assert not section.collapsed
+
+
 def select_volumes(ui, volumes) -> None:
     """Select T1, T1ce, T2 and FLAIR, in this order; None leaves a selector empty."""
     for name, volume in zip(("t1", "t1ce", "t2", "flair"), volumes, strict=True):

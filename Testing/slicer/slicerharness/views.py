@@ -22,6 +22,8 @@ class _View:
         import slicer
 
         logic = slicer.app.applicationLogic()
+        if slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLInteractionNode") is None:
+            slicer.mrmlScene.AddNode(slicer.vtkMRMLInteractionNode())  # as the application has one in every scene
         self.window = vtk.vtkRenderWindow()
         self.window.SetOffScreenRendering(1)
         self.window.SetSize(*size)
@@ -52,7 +54,7 @@ class _View:
 
 
 def save_3d(path: Path, size: tuple[int, int] = (500, 500)) -> None:
-    """Draw the scene's surfaces, seen from the front and left, into a PNG file."""
+    """Draw the scene's surfaces, seen from the front and left, into a PNG file; once for each scene."""
     import slicer
 
     logic, view = slicer.app.applicationLogic(), None
@@ -76,8 +78,11 @@ def save_3d(path: Path, size: tuple[int, int] = (500, 500)) -> None:
     view.save(path)
 
 
-def save_slice(path: Path, volume, orientation: str, position, size: tuple[int, int] = (400, 400)) -> None:
-    """Draw one slice of a volume through a position (RAS, mm) with the scene's segmentations into a PNG file."""
+def save_slice(path: Path, volume, orientation: str, position, zoom=1.0, size: tuple[int, int] = (400, 400)) -> None:
+    """Draw one slice of a volume around a position (RAS, mm) with the scene's segmentations into a PNG file.
+
+    ``zoom`` is the share of the whole slice that is shown.
+    """
     import slicer
 
     logic = slicer.app.applicationLogic()
@@ -94,13 +99,20 @@ def save_slice(path: Path, volume, orientation: str, position, size: tuple[int, 
     slice_logic.GetSliceCompositeNode().SetBackgroundVolumeID(volume.GetID())
     slice_logic.ResizeSliceNode(*size)
     slice_logic.FitSliceToBackground()
-    node.JumpSliceByOffsetting(*position)
+    width, height, depth = node.GetFieldOfView()
+    node.SetFieldOfView(zoom * width, zoom * height, depth)
+    node.JumpSliceByCentering(*position)
     mapper = vtk.vtkImageMapper()
     mapper.SetColorWindow(255)
     mapper.SetColorLevel(127.5)
     mapper.SetInputConnection(slice_logic.GetImageDataConnection())
     actor = vtk.vtkActor2D()
     actor.SetMapper(mapper)
-    actor.GetProperty().SetDisplayLocationToBackground()
-    view.renderer.AddViewProp(actor)
+    # In a layer of its own: what is drawn over it is blended with it then, and not with black
+    below = vtk.vtkRenderer()
+    below.AddViewProp(actor)
+    view.window.SetNumberOfLayers(2)
+    view.window.AddRenderer(below)
+    below.SetLayer(0)
+    view.renderer.SetLayer(1)
     view.save(path)

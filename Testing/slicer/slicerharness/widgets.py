@@ -73,6 +73,7 @@ class ctkCollapsibleButton(QtWidgets.QWidget):
     def __init__(self, parent=None):
         super().__init__(parent)
         self._h_collapsed = False
+        self._h_hidden = []
         self._h_text = ""
         self.setContentsMargins(6, self._h_titleHeight() + 4, 6, 6)
 
@@ -87,10 +88,26 @@ class ctkCollapsibleButton(QtWidgets.QWidget):
         if collapsed == self._h_collapsed:
             return
         self._h_collapsed = collapsed
-        for child in self.findChildren(QtWidgets.QWidget, options=QtCore.Qt.FindDirectChildrenOnly):
-            child.setVisible(not collapsed)
+        if not collapsed:
+            for child in self._h_hidden:
+                child.setVisible(True)
+            self._h_hidden = []
+        self._h_hideChildren()
         self.updateGeometry()
         self.contentsCollapsed.emit(collapsed)
+
+    def _h_hideChildren(self):
+        """Hide what is not hidden for a reason of its own; a ``.ui`` file adds it after having set ``collapsed``."""
+        if self._h_collapsed:
+            children = self.findChildren(QtWidgets.QWidget, options=QtCore.Qt.FindDirectChildrenOnly)
+            shown = [child for child in children if not child.isHidden()]
+            self._h_hidden += shown
+            for child in shown:
+                child.setVisible(False)
+
+    def showEvent(self, event):
+        self._h_hideChildren()
+        super().showEvent(event)
 
     text = Property(str, lambda self: self._h_text, _h_setText)
     collapsed = Property(bool, lambda self: self._h_collapsed, _h_setCollapsed, notify=contentsCollapsed)
