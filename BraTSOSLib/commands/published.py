@@ -43,7 +43,7 @@ def write_ranking(table: Any, path: Path, on_bad_value: str = "stop") -> None:
     """Write every feature of ``table`` with its concordance index to the CSV file ``path``."""
     from ..survival import papers
 
-    papers.write_ranking(papers.rank_features(papers.read_patient_table(table, on_bad_value=on_bad_value)), path)
+    papers.write_ranking(papers.rank_features(papers.read_patient_features(table, on_bad_value=on_bad_value)), path)
     print(f"Ranking: {path}")
 
 
@@ -53,7 +53,9 @@ def run(given: dict[str, Any]) -> None:
 
     method, seed = given["method"], given["seed"]
     settings: Any = _forest_settings(given) if method == "forest" else _distilled_settings(given)
-    table = papers.read_patient_table(given["table"], resection=given["resection"], on_bad_value=given["on_bad_value"])
+    table = papers.read_patient_features(
+        given["table"], resection=given["resection"], on_bad_value=given["on_bad_value"]
+    )
     for note in table.notes:
         print(f"note: {table.name}: {note}", file=sys.stderr)
     if given["ranking"] is not None:

@@ -122,6 +122,11 @@ def block_keys(modality: str, region: str, settings: Settings, *, diagnostics: b
                         yield Key(modality, region, image, feature_class, feature)
 
 
+def wants_intensities(settings: Settings) -> bool:
+    """Whether ``settings`` ask for more than shape."""
+    return any(name not in SHAPE_CLASSES for name in settings.classes)
+
+
 def shape_keys(modality: str | None, region: str, settings: Settings) -> Iterator[Key]:
     """Yield what the shape of a region has values for."""
     for feature_class in SHAPE_CLASSES:
@@ -132,8 +137,7 @@ def shape_keys(modality: str | None, region: str, settings: Settings) -> Iterato
 
 def table_keys(layout: Layout, settings: Settings) -> list[Key]:
     """Return the table's rows in order: region by region, its shape first; or one block after the other."""
-    shape_once = not (layout.shape_per_modality or settings.resegment_shape)
-    if not shape_once:
+    if layout.shape_per_modality or settings.resegment_shape:
         pairs: Sequence[tuple[str, str]] = [(m, r) for m in layout.modalities for r in layout.regions]
         blocks = [block_keys(*pair, settings, diagnostics=layout.diagnostics, shape=True) for pair in pairs]
         return [key for block in blocks for key in block]

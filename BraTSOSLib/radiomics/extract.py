@@ -13,11 +13,11 @@ from ..case import Case
 from ..errors import InputError
 from ..labels import canonical_labels
 from .box import bounding_box
-from .columns import DIAGNOSTICS, LABEL_COMBINATIONS, Key, Layout, column_name, table_keys
+from .columns import DIAGNOSTICS, LABEL_COMBINATIONS, Key, Layout, column_name, table_keys, wants_intensities
 from .engines import Engine, choose_engine
 from .job import Job
 from .kernels import DEVICES
-from .names import ORIGINAL, SHAPE_CLASSES
+from .names import ORIGINAL
 from .presets import Preset, find_preset
 from .settings import Settings
 from .volume import Box, Volume, case_volume
@@ -146,9 +146,9 @@ def _job(case: Case, labels: np.ndarray, layout: Layout, settings: Settings) -> 
     inside = canonical_labels(labels[box], "The label map")
     masks = {region: np.isin(inside, LABEL_COMBINATIONS[region]) for region in layout.regions}
     empty = [region for region, mask in masks.items() if not mask.any()]
-    shape_once = not (layout.shape_per_modality or settings.resegment_shape)
+    shape_once = settings.resegment_range is None or not (layout.shape_per_modality or settings.resegment_shape)
     volumes: dict[str, Volume] = {}
-    wanted = not shape_once or layout.diagnostics or any(name not in SHAPE_CLASSES for name in settings.classes)
+    wanted = not shape_once or layout.diagnostics or wants_intensities(settings)
     if wanted and len(empty) < len(masks):
         volumes = {modality: case_volume(case, modality, box) for modality in layout.modalities}
     filled = {region: mask for region, mask in masks.items() if region not in empty}
@@ -177,7 +177,8 @@ def _table(job: Job, empty: Sequence[str], layout: Layout, case: Case, engine: E
         column.append(case.name)
     for key in keys:
         names.append(column_name(key, layout))
-        column.append(values.get(key, _undefined(key, empty, common)))
+        value = values.get(key, values.get(key._replace(modality=None)))
+        column.append(_undefined(key, empty, common) if value is None else value)
     if not (layout.with_name or layout.diagnostics):
         column = np.array(column, dtype=float)  # type: ignore[assignment]
     table = pd.DataFrame({"feature": names, "value": column})

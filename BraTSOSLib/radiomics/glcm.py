@@ -12,11 +12,12 @@ Haralick, Shanmugam and Dinstein 1973, IEEE Transactions on Systems, Man and Cyb
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 
 import numpy as np
 
-from .angles import EPSILON, mean_over_all_directions, mean_over_directions
+from .angles import EPSILON, mean_over_all_directions, mean_over_directions, summed
 from .kernels import kernels
 from .layout import empty_as_after
 from .names import GLCM_FEATURES
@@ -28,8 +29,8 @@ GLCM: Registry[CoOccurrence] = Registry()
 """The features of the co-occurrence matrix by name."""
 
 
-def compute(region: Region) -> dict[str, float]:
-    """Return the features of ``region``, sorted by name; NaN where it has no room for neighbours.
+def compute(region: Region, names: Iterable[str] | None = None) -> dict[str, float]:
+    """Return the features of ``region``, all or ``names``, sorted; NaN where it has no room for neighbours.
 
     Raises
     ------
@@ -37,9 +38,9 @@ def compute(region: Region) -> dict[str, float]:
         If the matrices of so many grey levels would not fit into memory.
     """
     if region.pairs is None:
-        return dict.fromkeys(GLCM_FEATURES, np.nan)
+        return dict.fromkeys(sorted(names or GLCM_FEATURES), np.nan)
     with np.errstate(all="ignore"):
-        return GLCM.compute(CoOccurrence(region))
+        return GLCM.compute(CoOccurrence(region), names)
 
 
 class CoOccurrence:
@@ -67,12 +68,12 @@ class CoOccurrence:
     @cached_property
     def ux(self) -> np.ndarray:
         """Mean of i, (1, 1, A)."""
-        return np.sum(self.i * self.p, (0, 1), keepdims=True)
+        return summed(self.i * self.p, (0, 1), keepdims=True)
 
     @cached_property
     def uy(self) -> np.ndarray:
         """Mean of j, (1, 1, A)."""
-        return np.sum(self.j * self.p, (0, 1), keepdims=True)
+        return summed(self.j * self.p, (0, 1), keepdims=True)
 
     @cached_property
     def k_plus(self) -> np.ndarray:
@@ -98,7 +99,7 @@ class CoOccurrence:
         """Return the sums of p over the pairs of equal ``number`` (K, K) from 0 to ``count`` less 1, (count, A)."""
         directions = self.p.shape[2]
         if directions < 2:  # np.sum pairs the terms of a single column
-            return np.array([np.sum(self.p[number == k], 0) for k in range(count)])
+            return np.array([summed(self.p[number == k], 0) for k in range(count)])
         cells = number.astype(np.intp)[:, :, None] * directions + np.arange(directions)
         sums = np.bincount(cells.ravel(), weights=self.p.ravel(), minlength=count * directions)
         return sums.reshape(count, directions)
@@ -106,7 +107,7 @@ class CoOccurrence:
     @cached_property
     def entropy(self) -> np.ndarray:
         """HXY, (A,)."""
-        return -np.sum(self.p * np.log2(self.p + EPSILON), (0, 1))
+        return -summed(self.p * np.log2(self.p + EPSILON), (0, 1))
 
     @cached_property
     def pxy(self) -> np.ndarray:
@@ -126,7 +127,7 @@ class CoOccurrence:
 
     def expected(self, values: np.ndarray) -> float:
         """Return the mean over the directions of Σ p · values."""
-        return mean_over_directions(np.sum(self.p * values, (0, 1)))
+        return mean_over_directions(summed(self.p * values, (0, 1)))
 
 
 def _matrices(region: Region) -> np.ndarray:
@@ -140,8 +141,8 @@ def _matrices(region: Region) -> np.ndarray:
     if region.settings.symmetrical_glcm:
         p += pairs.transpose(2, 1, 0)
     if region.settings.weighting_norm is not None:
-        p = np.sum(p * decays(offsets, region.footprint.spacing, region.settings.weighting_norm), 2, keepdims=True)
-    total = np.sum(p, (0, 1))
+        p = summed(p * decays(offsets, region.footprint.spacing, region.settings.weighting_norm), 2, keepdims=True)
+    total = summed(p, (0, 1))
     if p.shape[2] > 1 and not total.all():
         empty = np.flatnonzero(total == 0)
         p, total = np.delete(p, empty, 2), np.delete(total, empty)
@@ -182,9 +183,9 @@ def _contrast(m: CoOccurrence) -> float:
 
 @GLCM.feature("Correlation", ibsi="NI2N", formula="Σ p (i - μx) (j - μy) / (σx σy + ε); 1 in a direction of one level")
 def _correlation(m: CoOccurrence) -> float:
-    sx = np.sum(m.p * ((m.i - m.ux) ** 2), (0, 1), keepdims=True) ** 0.5
-    sy = np.sum(m.p * ((m.j - m.uy) ** 2), (0, 1), keepdims=True) ** 0.5
-    covariance = np.sum(m.p * (m.i - m.ux) * (m.j - m.uy), (0, 1), keepdims=True)
+    sx = summed(m.p * ((m.i - m.ux) ** 2), (0, 1), keepdims=True) ** 0.5
+    sy = summed(m.p * ((m.j - m.uy) ** 2), (0, 1), keepdims=True) ** 0.5
+    covariance = summed(m.p * (m.i - m.ux) * (m.j - m.uy), (0, 1), keepdims=True)
     correlation = covariance / (sx * sy + EPSILON)
     correlation[sx * sy == 0] = 1
     return mean_over_directions(correlation)
@@ -192,24 +193,24 @@ def _correlation(m: CoOccurrence) -> float:
 
 @GLCM.feature("DifferenceAverage", ibsi="TF7R", formula="Σ p-(k) k")
 def _difference_average(m: CoOccurrence) -> float:
-    return mean_over_directions(np.sum(m.k_minus[:, None] * m.p_minus, 0))
+    return mean_over_directions(summed(m.k_minus[:, None] * m.p_minus, 0))
 
 
 @GLCM.feature("DifferenceEntropy", ibsi="NTRS", formula="-Σ p-(k) log2(p-(k) + ε)")
 def _difference_entropy(m: CoOccurrence) -> float:
-    return mean_over_directions(-np.sum(m.p_minus * np.log2(m.p_minus + EPSILON), 0))
+    return mean_over_directions(-summed(m.p_minus * np.log2(m.p_minus + EPSILON), 0))
 
 
 @GLCM.feature("DifferenceVariance", ibsi="D3YU", formula="Σ p-(k) (k - Σ p-(k) k)²")
 def _difference_variance(m: CoOccurrence) -> float:
     k = m.k_minus[:, None]
-    average = np.sum(k * m.p_minus, 0, keepdims=True)
-    return mean_over_directions(np.sum(m.p_minus * ((k - average) ** 2), 0))
+    average = summed(k * m.p_minus, 0, keepdims=True)
+    return mean_over_directions(summed(m.p_minus * ((k - average) ** 2), 0))
 
 
 @GLCM.feature("JointEnergy", ibsi="8ZQL", formula="Σ p²")
 def _joint_energy(m: CoOccurrence) -> float:
-    return mean_over_directions(np.sum(m.p**2, (0, 1)))
+    return mean_over_directions(summed(m.p**2, (0, 1)))
 
 
 @GLCM.feature("JointEntropy", ibsi="TU9B", formula="HXY")
@@ -219,9 +220,9 @@ def _joint_entropy(m: CoOccurrence) -> float:
 
 @GLCM.feature("Imc1", ibsi="R8DG", formula="(HXY - HXY1) / max(HX, HY); 0 in a direction of one level")
 def _imc1(m: CoOccurrence) -> float:
-    hx = -np.sum(m.px * np.log2(m.px + EPSILON), (0, 1))
-    hy = -np.sum(m.py * np.log2(m.py + EPSILON), (0, 1))
-    imc1 = m.entropy - -np.sum(m.p * m.log_pxy, (0, 1))
+    hx = -summed(m.px * np.log2(m.px + EPSILON), (0, 1))
+    hy = -summed(m.py * np.log2(m.py + EPSILON), (0, 1))
+    imc1 = m.entropy - -summed(m.p * m.log_pxy, (0, 1))
     larger = np.fmax(hx, hy)
     imc1[larger != 0] /= larger[larger != 0]
     imc1[larger == 0] = 0
@@ -230,7 +231,7 @@ def _imc1(m: CoOccurrence) -> float:
 
 @GLCM.feature("Imc2", ibsi="JN9H", formula="√(1 - exp(-2 (HXY2 - HXY))); a direction with HXY > HXY2 is left out")
 def _imc2(m: CoOccurrence) -> float:
-    hxy2 = -np.sum(m.pxy * m.log_pxy, (0, 1))
+    hxy2 = -summed(m.pxy * m.log_pxy, (0, 1))
     imc2 = (1 - np.e ** (-2 * (hxy2 - m.entropy))) ** 0.5
     imc2[hxy2 == m.entropy] = 0
     return mean_over_directions(imc2)
@@ -238,27 +239,27 @@ def _imc2(m: CoOccurrence) -> float:
 
 @GLCM.feature("Idm", ibsi="WF0Z", formula="Σ p-(k) / (1 + k²)")
 def _idm(m: CoOccurrence) -> float:
-    return mean_over_directions(np.sum(m.p_minus / (1 + m.k_minus[:, None] ** 2), 0))
+    return mean_over_directions(summed(m.p_minus / (1 + m.k_minus[:, None] ** 2), 0))
 
 
 @GLCM.feature("Idmn", ibsi="1QCO", formula="Σ p-(k) / (1 + k² / Ng²)")
 def _idmn(m: CoOccurrence) -> float:
-    return mean_over_directions(np.sum(m.p_minus / (1 + m.k_minus[:, None] ** 2 / m.highest**2), 0))
+    return mean_over_directions(summed(m.p_minus / (1 + m.k_minus[:, None] ** 2 / m.highest**2), 0))
 
 
 @GLCM.feature("Id", ibsi="IB1Z", formula="Σ p-(k) / (1 + k)")
 def _id(m: CoOccurrence) -> float:
-    return mean_over_directions(np.sum(m.p_minus / (1 + m.k_minus[:, None]), 0))
+    return mean_over_directions(summed(m.p_minus / (1 + m.k_minus[:, None]), 0))
 
 
 @GLCM.feature("Idn", ibsi="NDRX", formula="Σ p-(k) / (1 + k / Ng)")
 def _idn(m: CoOccurrence) -> float:
-    return mean_over_directions(np.sum(m.p_minus / (1 + m.k_minus[:, None] / m.highest), 0))
+    return mean_over_directions(summed(m.p_minus / (1 + m.k_minus[:, None] / m.highest), 0))
 
 
 @GLCM.feature("InverseVariance", ibsi="E8JP", formula="Σ p-(k) / k² over k > 0")
 def _inverse_variance(m: CoOccurrence) -> float:
-    return mean_over_directions(np.sum(m.p_minus[1:] / m.k_minus[1:, None] ** 2, 0))
+    return mean_over_directions(summed(m.p_minus[1:] / m.k_minus[1:, None] ** 2, 0))
 
 
 @GLCM.feature("MaximumProbability", ibsi="GYBY", formula="max p")
@@ -268,12 +269,12 @@ def _maximum_probability(m: CoOccurrence) -> float:
 
 @GLCM.feature("SumAverage", ibsi="ZGXS", formula="Σ p+(k) k")
 def _sum_average(m: CoOccurrence) -> float:
-    return mean_over_directions(np.sum(m.k_plus[:, None] * m.p_plus, 0))
+    return mean_over_directions(summed(m.k_plus[:, None] * m.p_plus, 0))
 
 
 @GLCM.feature("SumEntropy", ibsi="P6QZ", formula="-Σ p+(k) log2(p+(k) + ε)")
 def _sum_entropy(m: CoOccurrence) -> float:
-    return mean_over_directions(-np.sum(m.p_plus * np.log2(m.p_plus + EPSILON), 0))
+    return mean_over_directions(-summed(m.p_plus * np.log2(m.p_plus + EPSILON), 0))
 
 
 @GLCM.feature("SumSquares", ibsi="UR99", formula="Σ p (i - μx)²")

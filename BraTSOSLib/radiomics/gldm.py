@@ -8,6 +8,8 @@ Sun and Wee 1983, Computer Vision, Graphics, and Image Processing 23:341-352.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from . import level_sizes as f
@@ -35,12 +37,12 @@ GLDM = f.registry(
 """The features of the dependence matrix by name."""
 
 
-def compute(region: Region) -> dict[str, float]:
-    """Return the features of ``region``, sorted by name; NaN where it has no room for neighbours."""
+def compute(region: Region, names: Iterable[str] | None = None) -> dict[str, float]:
+    """Return the features of ``region``, all or ``names``, sorted; NaN where it has no room for neighbours."""
     if region.dependences is None:
-        return dict.fromkeys(GLDM_FEATURES, np.nan)
+        return dict.fromkeys(sorted(names or GLDM_FEATURES), np.nan)
     with np.errstate(all="ignore"):
-        return GLDM.compute(_dependences(region))
+        return GLDM.compute(_dependences(region), names)
 
 
 def _dependences(region: Region) -> f.LevelSizes:

@@ -9,6 +9,8 @@ Galloway 1975, Computer Graphics and Image Processing 4:172-179.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from . import level_sizes as f
@@ -39,12 +41,12 @@ GLRLM = f.registry(
 """The features of the run-length matrix by name."""
 
 
-def compute(region: Region) -> dict[str, float]:
-    """Return the features of ``region``, sorted by name; NaN where it has no room for neighbours."""
+def compute(region: Region, names: Iterable[str] | None = None) -> dict[str, float]:
+    """Return the features of ``region``, all or ``names``, sorted; NaN where it has no room for neighbours."""
     if region.runs is None:
-        return dict.fromkeys(GLRLM_FEATURES, np.nan)
+        return dict.fromkeys(sorted(names or GLRLM_FEATURES), np.nan)
     with np.errstate(all="ignore"):
-        return GLRLM.compute(_run_lengths(region))
+        return GLRLM.compute(_run_lengths(region), names)
 
 
 def _run_lengths(region: Region) -> f.LevelSizes:

@@ -8,6 +8,8 @@ Thibault et al. 2009, Pattern Recognition and Information Processing, 140-145.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from . import level_sizes as f
@@ -38,12 +40,12 @@ GLSZM = f.registry(
 """The features of the size-zone matrix by name."""
 
 
-def compute(region: Region) -> dict[str, float]:
-    """Return the features of ``region``, sorted by name; NaN where it has no room for neighbours."""
+def compute(region: Region, names: Iterable[str] | None = None) -> dict[str, float]:
+    """Return the features of ``region``, all or ``names``, sorted; NaN where it has no room for neighbours."""
     if region.zones is None:
-        return dict.fromkeys(GLSZM_FEATURES, np.nan)
+        return dict.fromkeys(sorted(names or GLSZM_FEATURES), np.nan)
     with np.errstate(all="ignore"):
-        return GLSZM.compute(_zone_sizes(region))
+        return GLSZM.compute(_zone_sizes(region), names)
 
 
 def _zone_sizes(region: Region) -> f.LevelSizes:

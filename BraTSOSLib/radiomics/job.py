@@ -33,7 +33,7 @@ class Job:
     device : str
         What counts texture matrices, see ``kernels.kernels``.
     shape_once : bool
-        Whether a region's shape is stored once, without a modality, or for each modality.
+        Whether a region's shape is the same in all modalities and measured once; its key then has no modality.
     values : dict
         What was found, by key; what is not there is undefined.
     notes : dict

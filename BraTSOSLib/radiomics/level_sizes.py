@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .angles import EPSILON, mean_over_directions
+from .angles import EPSILON, mean_over_directions, summed
 from .registry import Registry
 
 
@@ -56,11 +56,11 @@ class LevelSizes:
 
     def mean_of_sizes(self, terms: np.ndarray) -> float:
         """Return Σ terms / N for ``terms`` by level or by size, (K or S, A)."""
-        return mean_over_directions(np.sum(terms, 0) / self.total)
+        return mean_over_directions(summed(terms, 0) / self.total)
 
     def mean_of_all(self, terms: np.ndarray) -> float:
         """Return Σ terms / N for ``terms`` by level and size, (K, S, A)."""
-        return mean_over_directions(np.sum(terms, (0, 1)) / self.total)
+        return mean_over_directions(summed(terms, (0, 1)) / self.total)
 
 
 def small_emphasis(m: LevelSizes) -> float:
@@ -80,7 +80,7 @@ def level_non_uniformity(m: LevelSizes) -> float:
 
 def level_non_uniformity_normalized(m: LevelSizes) -> float:
     """Σ P(i)² / N²."""
-    return mean_over_directions(np.sum(m.per_level**2, 0) / m.total**2)
+    return mean_over_directions(summed(m.per_level**2, 0) / m.total**2)
 
 
 def size_non_uniformity(m: LevelSizes) -> float:
@@ -90,18 +90,18 @@ def size_non_uniformity(m: LevelSizes) -> float:
 
 def size_non_uniformity_normalized(m: LevelSizes) -> float:
     """Σ P(j)² / N²."""
-    return mean_over_directions(np.sum(m.per_size**2, 0) / m.total**2)
+    return mean_over_directions(summed(m.per_size**2, 0) / m.total**2)
 
 
 def percentage(m: LevelSizes) -> float:
     """N / Σ P(j) j."""
-    return mean_over_directions(m.total / np.sum(m.per_size * m.j, 0))
+    return mean_over_directions(m.total / summed(m.per_size * m.j, 0))
 
 
 def _variance(counts: np.ndarray, total: np.ndarray, values: np.ndarray) -> float:
     shares = counts / total
-    mean = np.sum(shares * values, 0, keepdims=True)
-    return mean_over_directions(np.sum(shares * (values - mean) ** 2, 0))
+    mean = summed(shares * values, 0, keepdims=True)
+    return mean_over_directions(summed(shares * (values - mean) ** 2, 0))
 
 
 def level_variance(m: LevelSizes) -> float:
@@ -116,7 +116,7 @@ def size_variance(m: LevelSizes) -> float:
 
 def entropy(m: LevelSizes) -> float:
     """-Σ p log2(p + ε)."""
-    return mean_over_directions(-np.sum(m.shares * np.log2(m.shares + EPSILON), (0, 1)))
+    return mean_over_directions(-summed(m.shares * np.log2(m.shares + EPSILON), (0, 1)))
 
 
 def low_level_emphasis(m: LevelSizes) -> float:

@@ -9,6 +9,8 @@ Amadasun and King 1989, IEEE Transactions on Systems, Man, and Cybernetics 19:12
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from .names import NGTDM_FEATURES
@@ -19,12 +21,12 @@ NGTDM: Registry[ToneDifferences] = Registry()
 """The features of the tone difference matrix by name."""
 
 
-def compute(region: Region) -> dict[str, float]:
-    """Return the features of ``region``, sorted by name; NaN where it has no room for neighbours."""
+def compute(region: Region, names: Iterable[str] | None = None) -> dict[str, float]:
+    """Return the features of ``region``, all or ``names``, sorted; NaN where it has no room for neighbours."""
     if region.differences is None:
-        return dict.fromkeys(NGTDM_FEATURES, np.nan)
+        return dict.fromkeys(sorted(names or NGTDM_FEATURES), np.nan)
     with np.errstate(all="ignore"):
-        return NGTDM.compute(ToneDifferences(region))
+        return NGTDM.compute(ToneDifferences(region), names)
 
 
 class ToneDifferences:

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import InputError
 from ..geometry import Geometry
 from .box import bounding_box
-from .columns import Key, diagnostic_names
+from .columns import Key, diagnostic_names, wants_intensities
 from .image_types import filtered, image_names
 from .job import Job, Task
 from .names import ORIGINAL, SHAPE_CLASSES
@@ -107,6 +107,12 @@ def _keep_shape(
 def _measure_modality(job: Job, modality: str) -> Iterator[str]:
     settings = job.settings
     volume = job.volumes[modality]
+    spreads = settings.normalize or depends_on_region(settings)
+    if (spreads or any(kind.name != "Original" for kind in settings.image_types)) and not volume.finite:
+        raise InputError(
+            f"{modality} holds NaN or infinite intensities, which filters, normalisation and resampling would spread: "
+            "replace them first."
+        )
     if job.diagnostics:
         _keep_loaded(job, modality, volume)
     volume = normalised(volume, settings)
@@ -133,14 +139,9 @@ def _measure_images(
 
     footprints = {region: Footprint(mask, volume.spacing) for region, mask in masks.items() if mask.any()}
     wanted = np.any(list(masks.values()), axis=0)
-    for image_type in settings.image_types:
+    for image_type in settings.image_types if footprints and wants_intensities(settings) else ():
         own = settings.for_image_type(image_type)
-        if image_type.name != "Original" and not volume.finite:
-            raise InputError(
-                f"{modality} holds NaN or infinite intensities, which the filter {image_type.name} would spread: "
-                "replace them first."
-            )
-        for name, image in filtered(image_type, volume, box, wanted, settings) if footprints else ():
+        for name, image in filtered(image_type, volume, box, wanted, settings):
             for region, footprint in footprints.items():
                 if image is None:
                     job.notes[f"{modality} {region} {name}"] = "The image is too small for this filter."

@@ -152,6 +152,7 @@ class Settings:
                 fine = False
             if not fine:
                 raise InputError(f"{name} is {value!r}; give {wanted}.")
+        object.__setattr__(self, "bin_width", float(self.bin_width))  # a whole number would overflow in 8-bit images
         self._check_names()
 
     def _check_names(self) -> None:

@@ -88,7 +88,7 @@ def measure_image(
         (box[0], box[1], box[2]),
         {_REGION: inside[box]},
         settings,
-        shape_once=False,
+        shape_once=settings.resegment_range is None,
         diagnostics=diagnostics,
     )
     run_tasks(computing.tasks(job), 1, progress, cancel)
@@ -101,7 +101,7 @@ def measure_image(
         # The hash is of the mask as it was given, with its labels.
         values[Key(_IMAGE, _REGION, DIAGNOSTICS, "Mask-original", "Hash")] = mask_hash(regions, grid)
     keys = block_keys(_IMAGE, _REGION, settings, diagnostics=diagnostics, shape=True)
-    return {"_".join(key[2:]): values.get(key, math.nan) for key in keys}
+    return {"_".join(key[2:]): values.get(key, values.get(key._replace(modality=None), math.nan)) for key in keys}
 
 
 def _read(source: str | os.PathLike[str] | sitk.Image) -> tuple[np.ndarray, Geometry]:

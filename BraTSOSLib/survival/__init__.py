@@ -9,8 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .prediction_table import predict_table
     from .predictor import Flag, Prediction, predict_survival
     from .student import Student, load_student
+    from .table_evaluation import evaluate_table
     from .training import cross_validate, train_survival
 
 _HOMES = {
@@ -18,11 +20,23 @@ _HOMES = {
     "Prediction": "predictor",
     "Student": "student",
     "cross_validate": "training",
+    "evaluate_table": "table_evaluation",
     "load_student": "student",
     "predict_survival": "predictor",
+    "predict_table": "prediction_table",
     "train_survival": "training",
 }
-__all__ = ["Flag", "Prediction", "Student", "cross_validate", "load_student", "predict_survival", "train_survival"]
+__all__ = [
+    "Flag",
+    "Prediction",
+    "Student",
+    "cross_validate",
+    "evaluate_table",
+    "load_student",
+    "predict_survival",
+    "predict_table",
+    "train_survival",
+]
 
 
 def __getattr__(name: str) -> Any:

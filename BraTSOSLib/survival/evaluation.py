@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import InputError
 from .baseline import class_mean_days, logistic_probabilities, ridge_log_days
 from .calibration import calibration_band, calibration_error, coverage, reliability
-from .categories import LONG_ABOVE, class_indices
+from .categories import CATEGORIES, LONG_ABOVE, class_indices
 from .conformal import COVERAGE
 from .metrics import concordance_pairs, log_loss
 from .patient_table import SurvivalTable
@@ -166,20 +166,25 @@ def honesty(
     ----------
     probabilities : ndarray, shape (r, n, 3)
         In each of r repeats. The calibration error and the coverage are the mean over the repeats; the reliability
-        diagram, the band and the intervals are those of the first.
+        diagram and the bands are those of the first. ``categories`` judges the probability of each category by itself,
+        which can be off where that of the most probable one is not.
     low, high : ndarray, shape (r, n)
         Prediction intervals in days.
     """
-    errors = [calibration_error(test.days, each, test.events) for each in probabilities]
-    band = calibration_band(probabilities[0], days=test.days, events=test.events, seed=seed)
+
+    def calibration(category: str | None) -> dict[str, Any]:
+        errors = [calibration_error(test.days, each, test.events, category=category) for each in probabilities]
+        low, high = calibration_band(probabilities[0], days=test.days, events=test.events, seed=seed, category=category)
+        return {"calibration_error": float(np.mean(errors)), "band": {"low": low, "high": high}}
+
     covered = [coverage(test.days, *each, test.events) for each in zip(low, high, strict=True)]
     return {
         "reliability": [
             {
                 "evaluation": evaluation,
                 "cases": len(test),
-                "calibration_error": float(np.mean(errors)),
-                "band": {"low": band[0], "high": band[1]},
+                **calibration(None),
+                "categories": {name: calibration(name) for name in CATEGORIES},
                 "bins": reliability(test.days, probabilities[0], test.events),
             }
         ],

@@ -104,7 +104,7 @@ def train_survival(
     if gathered["reliability"]:
         card["reliability"] = gathered["reliability"][0]
         card["calibration"] = [
-            {key: entry[key] for key in ("evaluation", "cases", "calibration_error", "band")}
+            {key: entry[key] for key in ("evaluation", "cases", "calibration_error", "band", "categories")}
             for entry in gathered["reliability"]
         ]
         card["coverage"] = gathered["coverage"]

@@ -14,11 +14,11 @@ import numpy as np
 from lifelines.utils import concordance_index
 
 from BraTSOSLib.survival.metrics import concordance_of_features
-from BraTSOSLib.survival.papers import read_patient_table
+from BraTSOSLib.survival.papers import read_patient_features
 
 
 def main(path: str) -> None:
-    table = read_patient_table(path, on_bad_value="skip")
+    table = read_patient_features(path, on_bad_value="skip")
     times = []
     for _ in range(5):
         started = time.process_time()

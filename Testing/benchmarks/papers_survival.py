@@ -29,7 +29,7 @@ from BraTSOSLib.survival.papers.distilled import WORDINGS, DistilledSettings, in
 from BraTSOSLib.survival.papers.families import count_families
 from BraTSOSLib.survival.papers.forest import ForestSettings
 from BraTSOSLib.survival.papers.splits import METRICS, repeated_splits
-from BraTSOSLib.survival.papers.table import PatientTable, read_patient_table
+from BraTSOSLib.survival.papers.table import FeatureTable, read_patient_features
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "survival-results.md"
 TABLES = ("brats20_ibsi_wt", "brats19_regions", "upenn_gbm_captk")
@@ -37,7 +37,7 @@ PRIVILEGED = 8
 """Features that a teacher sees and its student does not, in the second experiment."""
 
 
-def evaluate(table: PatientTable, splits: int, seed: int) -> dict[str, Any]:
+def evaluate(table: FeatureTable, splits: int, seed: int) -> dict[str, Any]:
     """Every model's metrics on the splits of one table, and how the best feature fares on unseen patients."""
     train = repeated_splits(table, splits, seed=seed)
     one = DistilledSettings()
@@ -80,7 +80,7 @@ def evaluate(table: PatientTable, splits: int, seed: int) -> dict[str, Any]:
     }
 
 
-def choice(table: PatientTable, train: np.ndarray) -> dict[str, Any]:
+def choice(table: FeatureTable, train: np.ndarray) -> dict[str, Any]:
     """Which feature each split chose, and its concordance on the training and the test patients."""
     inputs = make_inputs(table, train, DistilledSettings())
     seen, unseen, age = [], [], []
@@ -115,7 +115,7 @@ def main() -> None:
                 continue
             started = time.process_time()
             path = given.folder / f"{name}.csv.gz"
-            table = read_patient_table(path, resection=resection, on_bad_value="skip")
+            table = read_patient_features(path, resection=resection, on_bad_value="skip")
             found = evaluate(table, given.splits, given.seed)
             results["tables"][key] = {"table": name, **found, "seconds": time.process_time() - started}
             print(f"{key}: {results['tables'][key]['seconds']:.0f} s of one core", flush=True)

@@ -11,7 +11,7 @@ from survival_synthetic import synthetic_table
 
 from BraTSOSLib.errors import InputError
 from BraTSOSLib.survival.metrics import concordance_index, concordance_of_features
-from BraTSOSLib.survival.papers import rank_features, read_patient_table, write_ranking
+from BraTSOSLib.survival.papers import rank_features, read_patient_features, write_ranking
 from BraTSOSLib.survival.papers.censoring import censoring_weights
 from BraTSOSLib.survival.papers.ranking import choose_best, order_of_strength
 
@@ -77,7 +77,7 @@ def test_ranking_goes_by_strength_in_either_direction(tmp_path: Path) -> None:
     frame["constant"] = 3.0
     frame["nothing"] = np.nan
     frame.loc[:9, "feature_0"] = np.nan
-    ranking = rank_features(read_patient_table(frame))
+    ranking = rank_features(read_patient_features(frame))
     assert ranking["feature"].tolist()[:2] == ["shorter", "longer"]
     assert ranking["strength"].tolist()[:2] == [1.0, 1.0]
     assert ranking["feature"].tolist()[-2:] == ["constant", "nothing"]

@@ -22,15 +22,15 @@ from BraTSOSLib.survival.papers.distilled import (
 )
 from BraTSOSLib.survival.papers.mlp import Budget, Lessons, LossWeights
 from BraTSOSLib.survival.papers.splits import repeated_splits
-from BraTSOSLib.survival.papers.table import PatientTable, read_patient_table
+from BraTSOSLib.survival.papers.table import FeatureTable, read_patient_features
 
 pytest.importorskip("torch", reason="torch is not installed")
 QUICK = DistilledSettings(teacher_hidden=(8, 8, 8), student_hidden=(8, 8), budget=Budget(epochs=4, batch_size=16))
 
 
 @pytest.fixture(scope="module")
-def table() -> PatientTable:
-    return read_patient_table(synthetic_table(seed=2))
+def table() -> FeatureTable:
+    return read_patient_features(synthetic_table(seed=2))
 
 
 def _lesson(members: int, patients: int = 20) -> Lessons:
@@ -88,7 +88,7 @@ def test_the_outputs_are_those_of_torch() -> None:
     assert networks.outputs(data)[0] == pytest.approx(activity.numpy(), abs=1e-12)
 
 
-def test_the_student_starts_from_the_teachers_weights(table: PatientTable) -> None:
+def test_the_student_starts_from_the_teachers_weights(table: FeatureTable) -> None:
     """With no step taken, what the student holds is what the teacher learned: first layers, and the output layer."""
     train = repeated_splits(table, 2)
     still = replace(QUICK, best_features=2, transferable=("feature_0",), budget=Budget(epochs=0))
@@ -100,7 +100,7 @@ def test_the_student_starts_from_the_teachers_weights(table: PatientTable) -> No
     assert abs(hinton.networks.weights[1] - teacher.weights[1]).max() > 0.1
 
 
-def test_an_imitating_student_comes_closer_to_the_teacher(table: PatientTable) -> None:
+def test_an_imitating_student_comes_closer_to_the_teacher(table: FeatureTable) -> None:
     train = repeated_splits(table, 3)
     loss = LossWeights(hard=0.0, days=0.0, soft=1.0, imitation=1.0)
     settings = replace(QUICK, initialise="random", budget=Budget(epochs=20, batch_size=16, learning_rate=0.01))
@@ -109,7 +109,7 @@ def test_an_imitating_student_comes_closer_to_the_teacher(table: PatientTable) -
     assert gaps[0] < 0.7 * gaps[1]
 
 
-def test_every_wording_learns_something(table: PatientTable) -> None:
+def test_every_wording_learns_something(table: FeatureTable) -> None:
     quick = replace(QUICK, budget=Budget(epochs=20, batch_size=16, learning_rate=0.01))
     everybody = np.ones((1, len(table)), dtype=bool)
     fits = fit_distilled(table, everybody, [in_words(quick, wording) for wording in WORDINGS])
@@ -118,7 +118,7 @@ def test_every_wording_learns_something(table: PatientTable) -> None:
         assert fitted.probabilities.sum(axis=-1) == pytest.approx(1.0)
 
 
-def test_the_student_sees_transferable_features_alone(table: PatientTable) -> None:
+def test_the_student_sees_transferable_features_alone(table: FeatureTable) -> None:
     train = repeated_splits(table, 2)
     mine = make_inputs(table, train, replace(QUICK, best_features=2, transferable=("*_VoxelVolume",)))
     names = np.array(table.feature_names)[mine.columns]
@@ -133,13 +133,13 @@ def test_the_student_sees_transferable_features_alone(table: PatientTable) -> No
 
 def test_nothing_of_the_test_patients_is_used() -> None:
     frame = synthetic_table()
-    first = read_patient_table(frame)
+    first = read_patient_features(frame)
     train = repeated_splits(first, 1)
     test = np.flatnonzero(~train[0])
     frame.loc[test, "feature_0"] *= -50.0
     frame.loc[test, "feature_5"] = frame.loc[test, "days"] * 1e6
     frame.loc[test, "days"] = 17.0
-    second = read_patient_table(frame)
+    second = read_patient_features(frame)
     fits = [fit_distilled(each, train, [QUICK]) for each in (first, second)]
     assert (fits[0].inputs.columns == fits[1].inputs.columns).all()
     assert (fits[0].students[0].days[train] == fits[1].students[0].days[train]).all()
@@ -154,11 +154,11 @@ def test_days_stay_within_what_was_seen() -> None:
 
 def test_censored_patients_are_weighed_not_learned() -> None:
     frame = synthetic_table(150).assign(event=[0, 1, 1, 1, 1] * 30)
-    table = read_patient_table(frame)
+    table = read_patient_features(frame)
     later = frame.assign(days=np.where(frame["event"] == 0, frame["days"] + 0.001, frame["days"]))
     everybody = np.ones((1, 150), dtype=bool)
     first, second = (
-        fit_distilled(each, everybody, [QUICK]).students[0].days for each in (table, read_patient_table(later))
+        fit_distilled(each, everybody, [QUICK]).students[0].days for each in (table, read_patient_features(later))
     )
     assert first == pytest.approx(second, rel=1e-3)
 
@@ -172,7 +172,7 @@ def test_censored_patients_are_weighed_not_learned() -> None:
         (replace(QUICK, best_features=400), None),
     ],
 )
-def test_settings_that_do_not_fit(table: PatientTable, settings: DistilledSettings, message: str | None) -> None:
+def test_settings_that_do_not_fit(table: FeatureTable, settings: DistilledSettings, message: str | None) -> None:
     if message is None:  # more features than there are: every one is taken
         width = fit_distilled(table, repeated_splits(table, 1), [settings]).inputs.columns.shape[1]
         assert width == len(table.feature_names)
@@ -185,11 +185,11 @@ def test_settings_that_do_not_fit(table: PatientTable, settings: DistilledSettin
         in_words(QUICK, "socratic")
 
 
-def _tested(table: PatientTable) -> int:
+def _tested(table: FeatureTable) -> int:
     return int((~repeated_splits(table, 1)[0]).sum())
 
 
-def test_comparison_stands_beside_age_and_resection(table: PatientTable) -> None:
+def test_comparison_stands_beside_age_and_resection(table: FeatureTable) -> None:
     comparison = cross_validate_method(table, "distilled-mlp", in_words(QUICK, "hinton"), splits=3)
     assert {LOGISTIC, TEACHER, "student", STUDENTS["alone"]} <= set(comparison.metrics)
     frame = comparison.frame()

@@ -18,7 +18,7 @@ from BraTSOSLib.survival.papers.comparison import FOREST, RIDGE
 from BraTSOSLib.survival.papers.distilled import DistilledSettings, fit_distilled
 from BraTSOSLib.survival.papers.forest import ForestSettings, Trees, candidates, fit_forest
 from BraTSOSLib.survival.papers.splits import repeated_splits
-from BraTSOSLib.survival.papers.table import PatientTable, read_patient_table
+from BraTSOSLib.survival.papers.table import FeatureTable, read_patient_features
 from BraTSOSLib.survival.student import load_student
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")
@@ -33,8 +33,8 @@ def _frame(patients: int = 120) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def table() -> PatientTable:
-    return read_patient_table(_frame())
+def table() -> FeatureTable:
+    return read_patient_features(_frame())
 
 
 def test_arrays_of_trees_predict_what_scikit_learn_predicts() -> None:
@@ -47,7 +47,7 @@ def test_arrays_of_trees_predict_what_scikit_learn_predicts() -> None:
     assert Trees.of(forest).predict(asked) == pytest.approx(forest.predict(asked), abs=1e-9)
 
 
-def test_the_important_features_are_found(table: PatientTable) -> None:
+def test_the_important_features_are_found(table: FeatureTable) -> None:
     fitted = fit_forest(table, np.ones(len(table), dtype=bool), SMALL)
     assert fitted.names[0] == "t1ce_ET_original_glcm_Id" and len(fitted.names) == 5
     assert (np.diff(fitted.importance) <= 0).all() and 0 < fitted.importance.sum() < 1
@@ -55,7 +55,7 @@ def test_the_important_features_are_found(table: PatientTable) -> None:
     assert "age" in clinical.names
 
 
-def test_families_decide_what_competes(table: PatientTable) -> None:
+def test_families_decide_what_competes(table: FeatureTable) -> None:
     assert candidates(table, replace(SMALL, families=("glcm",))) == ["t1ce_ET_original_glcm_Id"]
     with pytest.raises(InputError, match="'wavelets'"):
         candidates(table, replace(SMALL, families=("wavelets",)))
@@ -65,24 +65,24 @@ def test_families_decide_what_competes(table: PatientTable) -> None:
 
 def test_nothing_of_the_test_patients_is_used() -> None:
     frame = _frame()
-    first = read_patient_table(frame)
+    first = read_patient_features(frame)
     train = repeated_splits(first, 1)[0]
     test = np.flatnonzero(~train)
     frame.loc[test, "flair_WT_original_firstorder_Feature4"] = frame.loc[test, "days"] * 1e6
     frame.loc[test, "days"] = 17.0
-    second = read_patient_table(frame)
+    second = read_patient_features(frame)
     fits = [fit_forest(each, train, SMALL) for each in (first, second)]
     assert fits[0].names == fits[1].names
     assert (fits[0].predict(first)[train] == fits[1].predict(second)[train]).all()
 
 
-def test_comparison_stands_beside_age_and_resection(table: PatientTable) -> None:
+def test_comparison_stands_beside_age_and_resection(table: FeatureTable) -> None:
     metrics = cross_validate_method(table, "forest", SMALL, splits=2).metrics
     assert {RIDGE, FOREST} <= set(metrics)
     assert np.isfinite(metrics[FOREST][:, 2:]).all()
 
 
-def test_a_saved_forest_predicts_as_the_fitted_one(table: PatientTable, tmp_path: Path) -> None:
+def test_a_saved_forest_predicts_as_the_fitted_one(table: FeatureTable, tmp_path: Path) -> None:
     weights = train_method(table, tmp_path, "forest", SMALL, seed=2)
     fitted = fit_forest(table, np.ones(len(table), dtype=bool), SMALL, seed=2)
     probabilities, days = load_paper_model(weights).predict(table)
@@ -93,13 +93,13 @@ def test_a_saved_forest_predicts_as_the_fitted_one(table: PatientTable, tmp_path
 
 
 @pytest.fixture(scope="module")
-def student(table: PatientTable, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def student(table: FeatureTable, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
     comparison = cross_validate_method(table, "distilled-mlp", QUICK, splits=2)
     return train_method(table, folder, "distilled-mlp", QUICK, seed=3, comparison=comparison)
 
 
-def test_a_saved_student_predicts_as_the_fitted_one(table: PatientTable, student: Path) -> None:
+def test_a_saved_student_predicts_as_the_fitted_one(table: FeatureTable, student: Path) -> None:
     fitted = fit_distilled(table, np.ones((1, len(table)), dtype=bool), [QUICK], seed=3).students[0]
     model = load_paper_model(student)
     probabilities, days = model.predict(table)
@@ -146,7 +146,7 @@ def test_files_that_do_not_belong_together_are_refused(student: Path, tmp_path: 
         load_student(student)
 
 
-def test_nothing_is_written_when_training_fails(table: PatientTable, tmp_path: Path) -> None:
+def test_nothing_is_written_when_training_fails(table: FeatureTable, tmp_path: Path) -> None:
     with pytest.raises(InputError):
         train_method(table, tmp_path / "out", "forest", replace(SMALL, families=("ngtdm",)))
     with pytest.raises(InputError, match="with its own settings"):

@@ -89,6 +89,15 @@ def test_log_without_numba_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_array_equal(log_filter.laplacian_of_gaussian(image, SPACING, 2.0, box), first)
 
 
+def test_where_itk_rounds_otherwise_it_has_the_last_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = random_image(1, (20, 24, 22))
+    monkeypatch.setattr(log_filter, "_by_lines", lambda image, spacing, sigma, box: np.float32(1e-3) + image[box])
+    box = (slice(3, 9), slice(10, 24), slice(0, 5))
+    log_filter._rounds_as_itk.cache_clear()
+    np.testing.assert_array_equal(log_filter.laplacian_of_gaussian(image, SPACING, 2.0, box), itk_log(image, 2.0)[box])
+    log_filter._rounds_as_itk.cache_clear()
+
+
 def test_log_of_a_gaussian_is_known() -> None:
     """A Gaussian of width s, filtered with width t, has at its middle -3 t² / (s² + t²) of the smoothed peak."""
     s, t = 4.0, 3.0

@@ -134,7 +134,7 @@ def test_an_error_in_a_thread_arrives() -> None:
         extract_features(case, labels, preset="brats-core", workers=4)
     case.volumes["t2"][8, 8, 8] = 1
     case.volumes["flair"][0, 0, 0] = np.nan
-    with pytest.raises(InputError, match=r"flair.*LoG"):
+    with pytest.raises(InputError, match=r"flair.*filters"):
         extract_features(case, labels, settings=Settings(image_types=(ImageType("LoG", {"sigma": (1,)}),)))
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .forest import ForestSettings
     from .model import load_paper_model, train_method
     from .ranking import rank_features, write_ranking
-    from .table import read_patient_table
+    from .table import read_patient_features
 
 _HOMES = {
     "DistilledSettings": "distilled",
@@ -23,7 +23,7 @@ _HOMES = {
     "in_words": "distilled",
     "load_paper_model": "model",
     "rank_features": "ranking",
-    "read_patient_table": "table",
+    "read_patient_features": "table",
     "train_method": "model",
     "write_ranking": "ranking",
 }
@@ -34,7 +34,7 @@ __all__ = [
     "in_words",
     "load_paper_model",
     "rank_features",
-    "read_patient_table",
+    "read_patient_features",
     "train_method",
     "write_ranking",
 ]

@@ -2,61 +2,28 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...errors import InputError
-from ..covariates import checked_resection, is_missing
+from ..columns import needed_column
+from ..covariates import NOT_GROSS_TOTAL, checked_resection, is_missing
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ID_COLUMNS = ("case", "SubjectID", "ID", "Brats20ID", "patient_id")
 DAYS_COLUMNS = ("days", "OS_days", "Survival_days", "Survival")
-AGE_COLUMNS = ("age", "Age")
+AGE_COLUMNS = ("age",)
 _RESECTION_COLUMNS = ("resection", "GTR_over90", "EOR", "Extent_of_Resection")
 _GROSS_TOTAL, _SUBTOTAL = "RS0", "RS1"
-_RESECTION_WORDS = {"y": "GTR", "n": "STR", "not available": "unknown", "na": "unknown", "n/a": "unknown"}
+_RESECTION_WORDS = {"y": "GTR", "n": NOT_GROSS_TOTAL, "not available": "unknown", "na": "unknown", "n/a": "unknown"}
 _NOT_FEATURES = {
     "event", "sex", "gender", "grade", "who cns grade", "label_hgg", "os_class", "idh", "idh1", "1p/19q", "mgmt",
-    "mgmt status", "mgmt index", "kps", "biopsy prior to imaging", "missing", "warnings", "flags",
+    "mgmt status", "mgmt index", "kps", "egfr", "biopsy prior to imaging", "missing", "warnings", "flags",
     *(name.lower() for name in (*ID_COLUMNS, *DAYS_COLUMNS, *AGE_COLUMNS, *_RESECTION_COLUMNS)),
 }  # fmt: skip
-
-
-def read_frame(source: Any) -> tuple[pd.DataFrame, str]:
-    """Return a table, of a CSV file or in memory, with its column names as they are written, and its name."""
-    import pandas as pd
-
-    if isinstance(source, pd.DataFrame):
-        return source, "The table"
-    path = Path(source)
-    if not path.is_file():
-        raise InputError(f"The table {path} does not exist: give the path of a .csv or .csv.gz file.")
-    try:
-        opener: Any = gzip.open if path.suffix == ".gz" else open
-        with opener(path, "rt", encoding="utf-8-sig", newline="") as stream:
-            header = next(csv.reader(stream), [])
-        frame = pd.read_csv(path, encoding="utf-8-sig", low_memory=False)
-    except (OSError, EOFError, UnicodeDecodeError, ValueError, csv.Error) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"The table {path.name} cannot be read as comma-separated values: {reason}.") from error
-    # pandas renames a repeated column silently, so the file's own header is put back for the check of names.
-    if len(header) == len(frame.columns):
-        frame.columns = pd.Index([column.strip() for column in header])
-    return frame, path.name
-
-
-def find_column(frame: pd.DataFrame, names: tuple[str, ...], table: str, meaning: str) -> str:
-    """Return the first of ``names`` that is a column; raise InputError that says which to use for ``meaning``."""
-    for name in names:
-        if name in frame.columns:
-            return name
-    raise InputError(f"{table} has no column with {meaning}: name it {' or '.join(repr(name) for name in names)}.")
 
 
 def numbers(frame: pd.DataFrame, column: str, table: str, low: float, high: float) -> np.ndarray:
@@ -96,7 +63,7 @@ def read_events(frame: pd.DataFrame, table: str) -> np.ndarray:
 
 
 def read_resections(frame: pd.DataFrame, table: str) -> list[str]:
-    """Return each patient's extent of resection: GTR, STR, biopsy or unknown."""
+    """Return each patient's extent of resection: GTR, STR, biopsy, ``NOT_GROSS_TOTAL`` or unknown."""
     if {_GROSS_TOTAL, _SUBTOTAL} <= set(frame.columns) and not set(_RESECTION_COLUMNS) & set(frame.columns):
         gross, partial = _numeric(frame[_GROSS_TOTAL]), _numeric(frame[_SUBTOTAL])
         wrong = ~(np.isin(gross, (0, 1)) & np.isin(partial, (0, 1)) & (gross + partial <= 1))
@@ -108,11 +75,12 @@ def read_resections(frame: pd.DataFrame, table: str) -> list[str]:
         return [
             "GTR" if one == 1 else "STR" if two == 1 else "unknown" for one, two in zip(gross, partial, strict=True)
         ]
-    column = find_column(frame, _RESECTION_COLUMNS, table, "the extent of resection (blank where it is unknown)")
+    column = needed_column(frame, _RESECTION_COLUMNS, table, "the extent of resection, blank where it is unknown")
     result = []
     for row, value in frame[column].items():
+        word = _RESECTION_WORDS.get(str(value).strip().lower(), value)
         try:
-            result.append(checked_resection(_RESECTION_WORDS.get(str(value).strip().lower(), value)))
+            result.append(word if word == NOT_GROSS_TOTAL else checked_resection(word))
         except InputError as error:
             raise InputError(f"{table}, column {column!r}, row {row}: {error}") from None
     return result

@@ -15,7 +15,7 @@ from ..scaling import standardisation, standardised
 from .distilled import DistilledSettings, fit_distilled, in_words
 from .forest import ForestSettings, forest_over_splits
 from .splits import METRICS, TITLES, difference_interval, repeated_splits, split_metrics
-from .table import PatientTable
+from .table import FeatureTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,13 +42,13 @@ class Comparison:
 
     Attributes
     ----------
-    table : PatientTable
+    table : FeatureTable
     train : ndarray of bool, shape (splits, n)
     metrics : dict of ndarray, shape (splits, len(splits.METRICS))
         By model.
     """
 
-    table: PatientTable
+    table: FeatureTable
     train: np.ndarray
     metrics: dict[str, np.ndarray]
 
@@ -103,7 +103,7 @@ def shown(values: np.ndarray, metric: str) -> str:
 
 
 def compare_on_splits(
-    table: PatientTable,
+    table: FeatureTable,
     train: np.ndarray,
     *,
     distilled: dict[str, DistilledSettings] | None = None,
@@ -150,7 +150,7 @@ def compare_on_splits(
 
 
 def cross_validate_method(
-    table: PatientTable,
+    table: FeatureTable,
     method: str,
     settings: DistilledSettings | ForestSettings,
     *,
@@ -168,7 +168,7 @@ def cross_validate_method(
     raise InputError(f"The method is {method!r}: give {' or '.join(map(repr, METHODS))} with its own settings.")
 
 
-def baselines(table: PatientTable, train: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:
+def baselines(table: FeatureTable, train: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:
     """Return days, shape (splits, n), and class probabilities, shape (splits, n, 3), of the plain models.
 
     They are fitted on the deaths of each split's training patients. ``CONSTANT`` says the median survival and the

@@ -22,7 +22,7 @@ from ..scaling import softmax, standardisation, standardised
 from .censoring import censoring_weights
 from .mlp import Budget, Lessons, LossWeights, Networks, fit_networks, fresh_networks
 from .ranking import choose_best, matching
-from .table import CLINICAL_INPUTS, PatientTable
+from .table import CLINICAL_INPUTS, FeatureTable
 
 WORDINGS = ("paper", "hinton", "both", "alone")
 """paper: starts from the teacher's weights; hinton: learns its softened outputs; both; alone: neither."""
@@ -125,7 +125,7 @@ class DistilledFits:
     log_days: np.ndarray
 
 
-def make_inputs(table: PatientTable, train: np.ndarray, settings: DistilledSettings) -> Inputs:
+def make_inputs(table: FeatureTable, train: np.ndarray, settings: DistilledSettings) -> Inputs:
     """Choose and standardise the inputs of every split from its training patients (mask, shape (splits, n)) alone."""
     if settings.best_features > 0 and not table.feature_names:
         raise InputError(f"{table.name} has no columns of features: add some, or ask for 0 best features.")
@@ -176,7 +176,7 @@ def _quantile(values: np.ndarray, share: float) -> np.ndarray:
 
 
 def fit_distilled(
-    table: PatientTable,
+    table: FeatureTable,
     train: np.ndarray,
     students: Sequence[DistilledSettings],
     *,
@@ -254,7 +254,7 @@ def fit_distilled(
     return DistilledFits(inputs, _fitted(teacher, inputs.values, log_days), results, log_days)
 
 
-def _weights(table: PatientTable, mask: np.ndarray) -> np.ndarray:
+def _weights(table: FeatureTable, mask: np.ndarray) -> np.ndarray:
     result = np.zeros(len(table))
     result[mask] = censoring_weights(table.days[mask], table.events[mask])
     return result

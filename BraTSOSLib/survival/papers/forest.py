@@ -20,7 +20,7 @@ from ...errors import DependencyError, InputError
 from ..scaling import standardisation, standardised
 from .censoring import censoring_weights
 from .families import FAMILIES, family_of
-from .table import CLINICAL_INPUTS, PatientTable
+from .table import CLINICAL_INPUTS, FeatureTable
 
 if TYPE_CHECKING:
     from sklearn.ensemble import RandomForestRegressor
@@ -127,12 +127,12 @@ class FittedForest:
     scale: np.ndarray
     trees: Trees
 
-    def predict(self, table: PatientTable) -> np.ndarray:
+    def predict(self, table: FeatureTable) -> np.ndarray:
         """Return the days, shape (n,), of the patients of ``table``; a missing value counts as the training mean."""
         return self.trees.predict(standardised(table.inputs(self.names), self.centre, self.scale))
 
 
-def candidates(table: PatientTable, settings: ForestSettings) -> list[str]:
+def candidates(table: FeatureTable, settings: ForestSettings) -> list[str]:
     """Return the names of the inputs that the forest may choose from."""
     unknown = set(settings.families) - set(FAMILIES)
     if unknown:
@@ -143,7 +143,7 @@ def candidates(table: PatientTable, settings: ForestSettings) -> list[str]:
     return [*CLINICAL_INPUTS, *names] if settings.clinical else names
 
 
-def fit_forest(table: PatientTable, train: np.ndarray, settings: ForestSettings, *, seed: int = 0) -> FittedForest:
+def fit_forest(table: FeatureTable, train: np.ndarray, settings: ForestSettings, *, seed: int = 0) -> FittedForest:
     """Standardise, weigh and choose features, and regress days, on the patients ``train`` (bool, shape (n,)) alone.
 
     Deaths alone are regressed, weighted by `censoring_weights` where patients are censored.
@@ -168,7 +168,7 @@ def fit_forest(table: PatientTable, train: np.ndarray, settings: ForestSettings,
 
 
 def forest_over_splits(
-    table: PatientTable,
+    table: FeatureTable,
     train: np.ndarray,
     settings: ForestSettings,
     *,

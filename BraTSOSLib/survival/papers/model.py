@@ -22,7 +22,7 @@ from .families import count_families
 from .forest import ForestSettings, Trees, fit_forest
 from .mlp import OUTPUTS, Networks
 from .ranking import rank_features
-from .table import CLINICAL_INPUTS, PatientTable, read_patient_table
+from .table import CLINICAL_INPUTS, FeatureTable, read_patient_features
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +61,7 @@ class PaperModel:
     names: list[str]
     tensors: dict[str, np.ndarray]
 
-    def predict(self, table: PatientTable) -> tuple[np.ndarray | None, np.ndarray]:
+    def predict(self, table: FeatureTable) -> tuple[np.ndarray | None, np.ndarray]:
         """Return class probabilities, shape (n, 3), ``None`` of a forest, and survival in days, shape (n,).
 
         A missing value counts as the training mean; a column that is not there raises InputError.
@@ -83,11 +83,11 @@ class PaperModel:
     def predict_table(self, source: Any) -> pd.DataFrame:
         """Return case, category, p_short, p_medium, p_long (blank of a forest) and days of every row of a table.
 
-        ``source`` is what `table.read_patient_table` takes; survival need not be in it.
+        ``source`` is what `table.read_patient_features` takes; survival need not be in it.
         """
         import pandas as pd
 
-        table = source if isinstance(source, PatientTable) else read_patient_table(source, survival=False)
+        table = source if isinstance(source, FeatureTable) else read_patient_features(source, survival=False)
         probabilities, days = self.predict(table)
         classes = class_indices(days) if probabilities is None else probabilities.argmax(axis=1)
         shares = np.full((len(days), 3), np.nan) if probabilities is None else probabilities
@@ -97,7 +97,7 @@ class PaperModel:
 
 
 def train_method(
-    table: PatientTable,
+    table: FeatureTable,
     output: str | Path,
     method: str,
     settings: DistilledSettings | ForestSettings,
@@ -160,7 +160,7 @@ def _importance(names: list[str], importance: np.ndarray) -> str:
 
 
 def _student(
-    table: PatientTable, settings: DistilledSettings, seed: int, progress: Progress | None
+    table: FeatureTable, settings: DistilledSettings, seed: int, progress: Progress | None
 ) -> tuple[list[str], dict[str, np.ndarray]]:
     fits = fit_distilled(table, np.ones((1, len(table)), dtype=bool), [settings], seed=seed, progress=progress)
     inputs, networks = fits.inputs, fits.students[0].networks
@@ -173,14 +173,14 @@ def _student(
     return [*CLINICAL_INPUTS, *(table.feature_names[column] for column in chosen)], tensors
 
 
-def _forest(table: PatientTable, settings: ForestSettings, seed: int) -> tuple[list[str], dict[str, np.ndarray]]:
+def _forest(table: FeatureTable, settings: ForestSettings, seed: int) -> tuple[list[str], dict[str, np.ndarray]]:
     fitted = fit_forest(table, np.ones(len(table), dtype=bool), settings, seed=seed)
     arrays = {name: getattr(fitted.trees, name) for name in _TREE_ARRAYS}
     return fitted.names, {name: getattr(fitted, name) for name in ("centre", "scale", "importance")} | arrays
 
 
 def _card(
-    table: PatientTable,
+    table: FeatureTable,
     method: str,
     names: list[str],
     settings: DistilledSettings | ForestSettings,

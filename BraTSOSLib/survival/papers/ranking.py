@@ -10,7 +10,7 @@ import numpy as np
 
 from ...atomic import atomic_file
 from ..metrics import concordance_of_features, mean_ranks
-from .table import PatientTable
+from .table import FeatureTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,12 +28,12 @@ def order_of_strength(c_index: np.ndarray) -> np.ndarray:
     return np.argsort(np.where(np.isnan(strength), np.inf, -strength), kind="stable")
 
 
-def rank_features(table: PatientTable, *, clinical: bool = False) -> pd.DataFrame:
+def rank_features(table: FeatureTable, *, clinical: bool = False) -> pd.DataFrame:
     """Return every feature with its concordance index, the strongest first.
 
     Parameters
     ----------
-    table : PatientTable
+    table : FeatureTable
         Censored patients count as far as it is known whom they outlived.
     clinical : bool
         Rank age and resection among the features.

@@ -7,7 +7,7 @@ import numpy as np
 from ...errors import InputError
 from ..categories import class_indices
 from ..metrics import accuracy, concordance_index, spearman
-from .table import PatientTable
+from .table import FeatureTable
 
 METRICS = ("accuracy", "class_accuracy", "mse", "median_se", "sd_se", "spearman", "c_index")
 TITLES = {
@@ -21,7 +21,7 @@ TITLES = {
 }
 
 
-def repeated_splits(table: PatientTable, count: int, *, test_share: float = 0.2, seed: int = 0) -> np.ndarray:
+def repeated_splits(table: FeatureTable, count: int, *, test_share: float = 0.2, seed: int = 0) -> np.ndarray:
     """Return ``count`` random splits as masks of the training patients, bool, shape (count, n).
 
     Categories of survival, and censored patients, are split each in the same ratio, so every split has the same sizes.
@@ -40,7 +40,7 @@ def repeated_splits(table: PatientTable, count: int, *, test_share: float = 0.2,
 
 
 def split_metrics(
-    table: PatientTable, train: np.ndarray, days: np.ndarray, probabilities: np.ndarray | None = None
+    table: FeatureTable, train: np.ndarray, days: np.ndarray, probabilities: np.ndarray | None = None
 ) -> np.ndarray:
     """Return ``METRICS`` of each split's test patients, shape (splits, metrics).
 

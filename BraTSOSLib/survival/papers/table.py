@@ -13,17 +13,16 @@ import numpy as np
 
 from ...errors import InputError
 from ..categories import CATEGORIES, DEFINITIONS, class_indices
+from ..columns import find_column, needed_column, read_frame
 from ..covariates import MAXIMUM_AGE, checked_resection, is_missing
-from ..tables import MINIMUM_PATIENTS, MINIMUM_PER_CLASS
+from ..tables import MAXIMUM_DAYS, MINIMUM_PATIENTS, MINIMUM_PER_CLASS
 from .columns import (
     AGE_COLUMNS,
     DAYS_COLUMNS,
     ID_COLUMNS,
-    find_column,
     numbers,
     read_events,
     read_features,
-    read_frame,
     read_resections,
 )
 
@@ -31,11 +30,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CLINICAL_INPUTS = ("age", "gross_total_resection")
-MAXIMUM_DAYS = 20000.0
 
 
 @dataclass(frozen=True)
-class PatientTable:
+class FeatureTable:
     """Patients with survival, age, resection and whatever features their table holds.
 
     Attributes
@@ -50,7 +48,7 @@ class PatientTable:
     ages : ndarray, shape (n,)
         Years.
     resections : list of str, length n
-        GTR, STR, biopsy or unknown.
+        GTR, STR, biopsy, ``covariates.NOT_GROSS_TOTAL`` or unknown.
     features : ndarray, shape (n, p)
         NaN where a value is missing.
     feature_names : list of str, length p
@@ -76,7 +74,7 @@ class PatientTable:
         codes = {"GTR": 1.0, "unknown": 0.0}
         return np.column_stack([self.ages, [codes.get(value, -1.0) for value in self.resections]])
 
-    def rows(self, chosen: np.ndarray) -> PatientTable:
+    def rows(self, chosen: np.ndarray) -> FeatureTable:
         """Return the table of the patients ``chosen`` (bool, shape (n,))."""
         kept = np.flatnonzero(chosen)
         return replace(
@@ -108,20 +106,20 @@ class PatientTable:
         )
 
 
-def read_patient_table(
+def read_patient_features(
     source: Any, *, resection: str | None = None, on_bad_value: str = "stop", survival: bool = True
-) -> PatientTable:
+) -> FeatureTable:
     """Read and check a table of patients; every column of numbers that is not clinical counts as a feature.
 
     Parameters
     ----------
-    source : path, pandas.DataFrame or PatientTable
-        A ``.csv`` or ``.csv.gz`` file, or such a table in memory; one row a patient.
+    source : path, pandas.DataFrame or FeatureTable
+        A ``.csv``, ``.csv.gz`` or ``.parquet`` file, or such a table in memory; one row a patient.
     resection : str, optional
         Keep only patients with this extent of resection, for example ``"GTR"``.
     on_bad_value : str
         ``"stop"``, or ``"skip"``: an infinite feature counts as missing, a patient without survival or age and every
-        row of a patient but the first are left out; `PatientTable.notes` says so.
+        row of a patient but the first are left out; `FeatureTable.notes` says so.
     survival : bool
         Ask for survival, and for enough deaths of every category to fit a model; else days may be absent.
 
@@ -138,7 +136,7 @@ def read_patient_table(
     if on_bad_value not in ("stop", "skip"):
         raise InputError(f"What to do at a bad value is {on_bad_value!r}: give 'stop' or 'skip'.")
     table = (
-        source if isinstance(source, PatientTable) else _parse(*read_frame(source), on_bad_value == "skip", survival)
+        source if isinstance(source, FeatureTable) else _parse(*read_frame(source), on_bad_value == "skip", survival)
     )
     if resection is not None:
         level = checked_resection(resection)
@@ -149,18 +147,13 @@ def read_patient_table(
     return table
 
 
-def _parse(frame: pd.DataFrame, name: str, skip: bool, survival: bool) -> PatientTable:
-    if len(frame) == 0:
-        raise InputError(f"{name} holds no patients: give one row a patient.")
-    repeated = [str(column) for column in frame.columns[frame.columns.duplicated()]]
-    if repeated:
-        raise InputError(f"{name} has the column {repeated[0]!r} twice: keep one of them.")
+def _parse(frame: pd.DataFrame, name: str, skip: bool, survival: bool) -> FeatureTable:
     frame = frame.set_axis(np.arange(1, len(frame) + 1), axis=0)  # the row numbers of the messages
-    id_column = find_column(frame, ID_COLUMNS, name, "the patient's name")
-    age_column = find_column(frame, AGE_COLUMNS, name, "the age in years")
-    days_column = next((column for column in DAYS_COLUMNS if column in frame.columns), None)
+    id_column = needed_column(frame, ID_COLUMNS, name, "the patient's name")
+    age_column = needed_column(frame, AGE_COLUMNS, name, "age in years")
+    days_column = find_column(frame, DAYS_COLUMNS)
     if survival:
-        days_column = find_column(frame, DAYS_COLUMNS, name, "survival in days")
+        days_column = needed_column(frame, DAYS_COLUMNS, name, "survival in days")
     notes: list[str] = []
     if skip:
         frame = _without_bad_rows(frame, id_column, age_column, days_column if survival else None, notes)
@@ -171,7 +164,7 @@ def _parse(frame: pd.DataFrame, name: str, skip: bool, survival: bool) -> Patien
         days, events = numbers(frame, days_column, name, 0.0, MAXIMUM_DAYS), read_events(frame, name)
     resections = read_resections(frame, name)
     features, names = read_features(frame, name, skip, notes)
-    return PatientTable(
+    return FeatureTable(
         name, [str(each) for each in frame[id_column]], days, events, ages, resections, features, names, tuple(notes)
     )
 
@@ -200,7 +193,7 @@ def _check_ids(frame: pd.DataFrame, column: str, table: str) -> None:
             raise InputError(f"{table}, column {column!r}, row {frame.index[row]}: {what.format(repr(ids.iloc[row]))}.")
 
 
-def _check_enough(table: PatientTable) -> None:
+def _check_enough(table: FeatureTable) -> None:
     deaths = int(table.events.sum())
     if deaths < MINIMUM_PATIENTS:
         raise InputError(
