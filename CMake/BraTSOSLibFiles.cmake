@@ -66,6 +66,7 @@ set(BraTSOSLib_SCRIPTS
   BraTSOSLib/radiomics/box.py
   BraTSOSLib/radiomics/columns.py
   BraTSOSLib/radiomics/compare.py
+  BraTSOSLib/radiomics/deprecated.py
   BraTSOSLib/radiomics/diagnostics.py
   BraTSOSLib/radiomics/diameters.py
   BraTSOSLib/radiomics/discretisation.py

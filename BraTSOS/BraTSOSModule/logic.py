@@ -300,7 +300,7 @@ class Logic(ScriptedLoadableModuleLogic):
         clinical: Clinical,
         volumes: Mapping[str, vtkMRMLScalarVolumeNode] | None = None,
     ) -> Task:
-        """Start ``predict``; the task's value is the prediction, its result also holds features and volumes."""
+        """Start ``predict``; the task's value is the prediction, its result also holds the volumes."""
         clinical = check_clinical(clinical)
         case, labels = self._caseAndLabels(segmentation, self._volumesFor(segmentation, volumes))
         job = Job("predict", case, labels, {"clinical": asdict(clinical)})

@@ -21,6 +21,8 @@ from .stopping import Stop
 
 Notify = Callable[[dict[str, Any]], None]
 
+_SELECT = "SELECT * FROM cases WHERE listed AND state = ? ORDER BY position LIMIT ?"
+
 _TURN = 0.25
 """Seconds that the loop waits for a report before it looks at its other duties."""
 
@@ -80,27 +82,44 @@ class Coordinator:
         """
         clear_work(self._output, self._membership.living)
         try:
+            self._record_and_claim([])
             while not self._stop.asked:
-                self._claim()
                 if not self._claims and not self._manifest.unfinished():
                     return True
-                self._handle(self._engine.poll(_TURN))
+                self._record_and_claim(self._engine.poll(_TURN))
                 self._look_around()
             self._return_cases()
             return False
         finally:
             self._abandon()
 
-    def _claim(self) -> None:
-        """Claim as many waiting cases as the engine can take, and hand them over."""
-        wanted = self._engine.free()
-        select = "SELECT * FROM cases WHERE listed AND state = ? ORDER BY position LIMIT ?"
-        # Looking first spares the others a transaction; while there is plenty it would only cost time
-        if wanted < 1 or not (self._plenty or self._manifest.query(select, (WAITING, 1))):
+    def _record_and_claim(self, reports: list[dict[str, Any]], *, claim: bool = True) -> None:
+        """Record what the engine reports and hand it as many waiting cases as it can take, in one transaction."""
+        ended = []
+        for report in reports:
+            row = self._claims.get(report.get("job", ""))
+            if row is not None and report["kind"] in ("started", "progress"):
+                self._notify({**report, "event": report["kind"], "case": row["name"]})
+            elif row is not None:
+                ended.append(report)
+        wanted = self._engine.free() if claim else 0
+        # Looking first spares others a transaction; while there is plenty it would only cost time
+        wanted = wanted if wanted and (self._plenty or self._manifest.query(_SELECT, (WAITING, 1))) else 0
+        if not ended and not wanted:
             return
+        with self._manifest.transaction():
+            events = [self._end(report) for report in ended]
+            claimed = self._claim(wanted) if wanted else []
+        for event in events:
+            self._notify(event)
+        for row in claimed:
+            self._submit(row)
+
+    def _claim(self, wanted: int) -> list[dict[str, Any]]:
+        """Claim up to so many waiting cases."""
         now = time.time()
         with self._manifest.transaction() as database:
-            claimed = [dict(row) for row in database.execute(select, (WAITING, wanted))]
+            claimed = [dict(row) for row in database.execute(_SELECT, (WAITING, wanted))]
             for row in claimed:
                 row |= {"token": uuid.uuid4().hex[:12], "owner": self._membership.id}
                 database.execute(
@@ -108,11 +127,9 @@ class Coordinator:
                     "finished = NULL, error = NULL WHERE id = ?",
                     (RUNNING, row["owner"], row["token"], now, row["id"]),
                 )
+                self._claims[row["token"]] = row
         self._plenty = len(claimed) == wanted
-        for row in claimed:
-            self._claims[row["token"]] = row
-        for row in claimed:
-            self._submit(row)
+        return claimed
 
     def _submit(self, row: dict[str, Any]) -> None:
         folder = work_folder(self._output, row["owner"])
@@ -122,7 +139,7 @@ class Coordinator:
             reason = (
                 f"No folder can be made in {self._output} ({error.strerror}): free space, or check its permissions."
             )
-            self._end(row["token"], {"kind": "failed", "error": reason})
+            self._notify(self._end({"kind": "failed", "job": row["token"], "error": reason}))
             return
         made_from = (row["settings"], row["weights"])
         same = row["outputs"] is not None and made_from == (self._hashes["settings"], self._hashes["weights"])
@@ -134,25 +151,15 @@ class Coordinator:
         }
         self._engine.submit({**job, "known": row["inputs"] if same else None})
 
-    def _handle(self, reports: list[dict[str, Any]]) -> None:
-        for report in reports:
-            row = self._claims.get(report.get("job", ""))
-            if row is None:
-                continue
-            if report["kind"] in ("started", "progress"):
-                self._notify({**report, "event": report["kind"], "case": row["name"]})
-                continue
-            self._end(row["token"], report)
-
-    def _end(self, token: str, report: Mapping[str, Any]) -> None:
-        """Record how a claim ended and tell of it."""
-        row = self._claims.pop(token)
+    def _end(self, report: Mapping[str, Any]) -> dict[str, Any]:
+        """Record how a claim ended; return the event to tell of."""
+        row = self._claims.pop(report["job"])
         if report["kind"] != "done":
             clear_claim(self._output, row)  # first, since the manifest may need the room on a full disk
         event = self._record(row, report)
         if report["kind"] == "done" and event["event"] != "done":
             clear_claim(self._output, row)
-        self._notify({"case": row["name"], **event})
+        return {"case": row["name"], **event}
 
     def _record(self, row: dict[str, Any], report: Mapping[str, Any]) -> dict[str, Any]:
         kind = report["kind"]
@@ -186,8 +193,8 @@ class Coordinator:
     def _fail(self, row: dict[str, Any], report: Mapping[str, Any]) -> dict[str, Any]:
         error = str(report["error"])
         crashed = report["kind"] == "died"
-        fail(self._manifest, row, error, hashes=self._hashes, inputs=report.get("inputs"), crashed=crashed)
-        return {"event": "failed", "error": error}
+        mine = fail(self._manifest, row, error, hashes=self._hashes, inputs=report.get("inputs"), crashed=crashed)
+        return {"event": "failed", "error": error} if mine else {"event": "returned"}
 
     def _learn_names(self, case: str, features: str | None) -> None:
         """Keep each list of feature names once, so that collecting knows all columns beforehand."""
@@ -213,14 +220,14 @@ class Coordinator:
         self._engine.cancel()
         deadline = time.monotonic() + _GRACE
         while self._claims and self._stop.asked == 1 and time.monotonic() < deadline:
-            self._handle(self._engine.poll(_TURN))
+            self._record_and_claim(self._engine.poll(_TURN), claim=False)
 
     def _abandon(self) -> None:
         """End the engine and give back what is still in hand."""
         self._engine.close()
         for token in list(self._claims):
             with suppress(BraTSOSError):
-                self._end(token, {"kind": "cancelled"})
+                self._notify(self._end({"kind": "cancelled", "job": token}))
         remove(work_folder(self._output, self._membership.id))
 
 

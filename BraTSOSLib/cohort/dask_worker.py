@@ -95,7 +95,7 @@ def run_job(job: Mapping[str, Any], settings: Mapping[str, Any], threads: int | 
     process.give(job)
     report: dict[str, Any] | None = None
     last = True
-    deadline: float | None = None
+    deadline = None if limit is None or not process.ready else time.monotonic() + limit
     while report is None:
         try:
             message = conversation.messages.get(timeout=_TURN)
@@ -108,13 +108,14 @@ def run_job(job: Mapping[str, Any], settings: Mapping[str, Any], threads: int | 
                 process.kill()  # ends what it left running, upon which its exit is reported
             continue
         kind = message["kind"]
-        if kind == "started":
+        if kind == "ready":
+            process.ready = True
             deadline = None if limit is None else time.monotonic() + limit
         elif kind == "unusable":
             report = {"kind": "unusable", "job": job["job"], "error": message["error"]}
         elif kind == "exit":
             report = {"kind": "died", "job": job["job"], "error": process.last_words()}
-        elif kind not in ("ready", "progress") and message.get("job") == job["job"]:
+        elif kind != "progress" and message.get("job") == job["job"]:
             last = message.pop("last", False)
             report = message
     if last:

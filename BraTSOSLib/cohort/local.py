@@ -15,11 +15,10 @@ from .worker_process import WorkerProcess
 
 @dataclass
 class _Task:
-    """The job that a worker has: since when (seconds of a monotonic clock), and whether it said that it began."""
+    """The job that a worker has, and since when: seconds of a monotonic clock, None until the worker is ready."""
 
     token: str
-    since: float
-    begun: bool = False
+    since: float | None
 
 
 _STARTS = 3
@@ -48,6 +47,7 @@ class LocalEngine:
         self._workers: dict[int, WorkerProcess] = {}
         self._jobs: dict[WorkerProcess, _Task] = {}
         self._over_time: set[WorkerProcess] = set()
+        self._begun: list[dict[str, Any]] = []
         self._failed_starts = 0
         self._looked = 0.0
 
@@ -57,6 +57,8 @@ class LocalEngine:
 
     def submit(self, job: Mapping[str, Any]) -> None:
         """See ``Engine``."""
+        for worker in [worker for worker in self._workers.values() if worker not in self._jobs and worker.dead()]:
+            self._forget(worker)
         idle = (index for index, worker in self._workers.items() if worker not in self._jobs)
         index = next(idle, None)
         if index is None:
@@ -68,12 +70,17 @@ class LocalEngine:
                 f"worker-{index + 1}",
             )
         worker = self._workers[index]
-        self._jobs[worker] = _Task(job["job"], time.monotonic())
+        self._jobs[worker] = _Task(job["job"], time.monotonic() if worker.ready else None)
         worker.give(job)
+        if worker.ready:
+            self._begun.append(self._start_report(worker))
+
+    def _start_report(self, worker: WorkerProcess) -> dict[str, Any]:
+        return {"kind": "started", "job": self._jobs[worker].token, "worker": worker.name}
 
     def poll(self, timeout: float) -> list[dict[str, Any]]:
         """See ``Engine``."""
-        reports: list[dict[str, Any]] = []
+        reports, self._begun = self._begun, []
         self._look()
         try:
             reports += self._understand(*self._messages.get(timeout=timeout))
@@ -92,7 +99,7 @@ class LocalEngine:
             if worker.dead():
                 worker.kill()
         for worker, task in self._jobs.items():
-            if self._limit is not None and task.begun and now - task.since > self._limit:
+            if self._limit is not None and task.since is not None and now - task.since > self._limit:
                 self._over_time.add(worker)
                 worker.kill()
 
@@ -104,13 +111,14 @@ class LocalEngine:
             raise BraTSOSError(message["error"])
         if kind == "ready":
             worker.ready, self._failed_starts = True, 0
-            return []
+            if worker not in self._jobs:
+                return []
+            self._jobs[worker].since = time.monotonic()  # the case's time does not begin with its worker's
+            return [self._start_report(worker)]
         task = self._jobs.get(worker)
         if task is None or message.get("job") != task.token or worker in self._over_time:
             return []
-        if kind == "started":  # the case's time begins now, not when its worker was started for it
-            task.begun, task.since = True, time.monotonic()
-        elif kind != "progress":
+        if kind != "progress":
             del self._jobs[worker]
             if message.pop("last", False):
                 self._forget(worker)
@@ -132,7 +140,7 @@ class LocalEngine:
             return []
         if late:
             return [{"kind": "timeout", "job": task.token, "error": over_time(self._limit)}]
-        if not task.begun:
+        if not worker.ready:
             return [{"kind": "lost", "job": task.token}]
         return [{"kind": "died", "job": task.token, "error": reason}]
 

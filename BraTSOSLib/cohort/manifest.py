@@ -134,7 +134,13 @@ class Manifest:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Hold the right to write while the block runs; undo everything if it raises."""
+        """Hold the right to write while the block runs; undo everything if it raises.
+
+        Inside another transaction's block this is a part of that one.
+        """
+        if self.database.in_transaction:
+            yield self.database
+            return
         with _said_in_words(self.path):
             self.database.execute("BEGIN IMMEDIATE")
             try:

@@ -186,7 +186,6 @@ def main() -> None:
     report({"kind": "ready"})
     while True:
         job = jobs.get()
-        report({"kind": "started", "job": job["job"], "worker": job.get("worker")})
         message = worker.do(job)
         worker.cancelled.clear()
         outgrown = worker.outgrown()

@@ -113,7 +113,7 @@ class ChildProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=self._environment(),
+                env={**os.environ, "PYTHONUTF8": "1"},
                 cwd=self.folder,
                 **start_options(),
             )
@@ -176,12 +176,6 @@ class ChildProcess:
             return [*self.command, str(self.folder)]
         code = _CODE.format(library=str(_LIBRARY).encode().hex(), folder=str(self.folder).encode().hex())
         return [self.python, "-c", code]
-
-    def _environment(self) -> dict[str, str]:
-        # An installation may be read-only: what libraries compile or draw with is cached in the job's folder.
-        cache = str(self.folder)
-        own = {"PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1", "NUMBA_CACHE_DIR": cache, "MPLCONFIGDIR": cache}
-        return {**own, **os.environ, "PYTHONUTF8": "1"}
 
     def _read(self, stream: IO[bytes], speaks: bool) -> None:
         with suppress(ValueError, OSError):  # closed under us

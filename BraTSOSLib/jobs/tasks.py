@@ -8,15 +8,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 from ..case import Case, Clinical, check_clinical
 from ..errors import InputError
+from ..labels import REGIONS, region_mask
 from ..pipeline import strict_json
+from ..survival.covariates import volume_feature
 from ..volumes import volumes
 from .job import Job
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from ..segmentation import SegmentationResult
 
 Progress = Callable[[str, float], None]
@@ -72,14 +74,21 @@ def features(job: Job, folder: Path, *, progress: Progress, cancel: Cancel, news
 
 
 def predict(job: Job, folder: Path, *, progress: Progress, cancel: Cancel, news: News) -> dict[str, Any]:
-    """Predict survival from the label map: ``prediction``, ``features``, ``volumes``."""
+    """Predict survival from the label map: ``prediction``, ``volumes``.
+
+    Of the features only the regions' volumes are measured, which is all that the model asks for: a user who corrects a
+    segmentation and predicts again has no patience for the rest.
+    """
     from ..survival import predict_survival
 
     case, labels = _case(job), _labels(job)
-    clinical = _clinical(job)
-    table = _features(case, labels, lambda stage, share: progress(stage, 0.9 * share), cancel)
-    prediction = predict_survival(table, **asdict(clinical))
-    return {"prediction": prediction, "features": _pairs(table), "volumes": volumes(case, labels)}
+    progress("Measuring the regions", 0.1)
+    measured = {
+        volume_feature(region): float(np.count_nonzero(region_mask(labels, region))) * case.geometry.voxel_volume
+        for region in REGIONS
+    }
+    prediction = predict_survival(measured, **asdict(_clinical(job)))
+    return {"prediction": prediction, "volumes": volumes(case, labels)}
 
 
 def run(job: Job, folder: Path, *, progress: Progress, cancel: Cancel, news: News) -> dict[str, Any]:

@@ -6,6 +6,8 @@ corners of the convex hull, so only those are compared here; the distances found
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from . import mesh
@@ -28,7 +30,7 @@ def _largest_squared(points: np.ndarray) -> float:
 
 def largest_distance(points: np.ndarray, spacing: np.ndarray) -> float:
     """Return the largest distance in mm between any two of ``points`` (n, dimensions), given in half voxels."""
-    return _largest_squared(_row_ends(points) / 2 * spacing) ** 0.5
+    return math.sqrt(_largest_squared(_row_ends(points) / 2 * spacing))
 
 
 def maximum_diameter(vertices: np.ndarray, spacing: np.ndarray) -> float:
@@ -41,7 +43,7 @@ def maximum_diameter(vertices: np.ndarray, spacing: np.ndarray) -> float:
     points = _row_ends(vertices)
     if len(points) > 100:
         points = points[ConvexHull(points).vertices]
-    return _largest_squared(points / 2 * spacing) ** 0.5
+    return math.sqrt(_largest_squared(points / 2 * spacing))
 
 
 def maximum_planar_diameter(vertices: np.ndarray, spacing: np.ndarray, axis: int) -> float:
@@ -61,7 +63,7 @@ def maximum_planar_diameter(vertices: np.ndarray, spacing: np.ndarray, axis: int
         if bounds[plane] <= best:
             break
         best = max(best, _largest_squared(positions[plane]))
-    return best**0.5
+    return math.sqrt(best)
 
 
 def all_diameters(padded: np.ndarray, spacing: np.ndarray) -> tuple[float, float, float, float]:

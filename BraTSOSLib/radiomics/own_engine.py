@@ -12,6 +12,7 @@ from ..errors import InputError
 from ..geometry import Geometry
 from .box import bounding_box
 from .columns import Key, diagnostic_names, wants_intensities
+from .deprecated import compute_deprecated
 from .image_types import filtered, image_names
 from .job import Job, Task
 from .names import ORIGINAL, SHAPE_CLASSES
@@ -71,13 +72,17 @@ def shape_features(mask: np.ndarray, spacing: tuple[float, float, float], settin
 
     found: Found = {}
     if "shape" in settings.classes:
-        values = SHAPE.compute(Shape(mask, spacing), settings.features_of("shape"))
-        found.update({("shape", name): value for name, value in values.items()})
+        region, names = Shape(mask, spacing), settings.features_of("shape")
+        values = SHAPE.compute(region, [name for name in names if name in SHAPE.features])
+        values.update(compute_deprecated("shape", region, names))
+        found.update({("shape", name): values[name] for name in names})
     if "shape2D" in settings.classes:
         from .shape2d import compute
 
+        names = settings.features_of("shape2D")
         values = compute(mask, spacing, settings.force_2d_dimension)
-        found.update({("shape2D", name): values[name] for name in settings.features_of("shape2D")})
+        values.update(compute_deprecated("shape2D", values, names))
+        found.update({("shape2D", name): values[name] for name in names})
     return found
 
 
@@ -203,7 +208,9 @@ def _measure(job: Job, image: np.ndarray, footprint: Footprint, settings: Settin
                 continue
             names = settings.features_of(feature_class)
             if feature_class == "firstorder":
-                values = FIRSTORDER.compute(prepared.intensities, names)
+                current = [name for name in names if name in FIRSTORDER.features]
+                values = FIRSTORDER.compute(prepared.intensities, current)
+                values.update(compute_deprecated("firstorder", prepared.intensities, names))
             else:
                 values = TEXTURE_CLASSES[feature_class](prepared)
             for name in names:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DependencyError, InputError
+from .deprecated import WITHOUT_VALUE, deprecated_names
 from .names import FEATURE_CLASSES, FEATURES
 from .setting_checks import INTERPOLATORS
 from .settings import IMAGE_TYPES, ImageType, Settings
@@ -187,10 +188,15 @@ def _classes(
     for name, features in given.items():
         if features is not None and not isinstance(features, list):
             raise InputError(f"{where}: the features of {name} are {features!r}; give a list of names, or nothing.")
-        _refuse_unknown(dict.fromkeys(features or ()), FEATURES[name], where, f"feature of {name}")
+        gone = WITHOUT_VALUE.get(name, ())
+        known = (*FEATURES[name], *deprecated_names(name), *gone)
+        _refuse_unknown(dict.fromkeys(features or ()), known, where, f"feature of {name}")
         if features:
-            wanted[name] = tuple(features)
-    return tuple(given), wanted
+            wanted[name] = tuple(feature for feature in features if feature not in gone)
+    # A class of which only features without a value are wanted has none.
+    return tuple(name for name in given if wanted.get(name) != ()), {
+        name: some for name, some in wanted.items() if some
+    }
 
 
 def _image_types(given: Mapping[str, Any], where: str) -> tuple[ImageType, ...]:

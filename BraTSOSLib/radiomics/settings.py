@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
+from .deprecated import deprecated_names
 from .names import FEATURE_CLASSES, FEATURES
 from .setting_checks import CHECKS
 
@@ -161,7 +162,7 @@ class Settings:
                 raise InputError(f"Unknown feature class {name!r}; choose from {', '.join(FEATURE_CLASSES)}.")
         for feature_class, wanted in self.features.items():
             for name in wanted:
-                if name not in FEATURES[feature_class]:
+                if name not in (*FEATURES[feature_class], *deprecated_names(feature_class)):
                     known = ", ".join(FEATURES[feature_class])
                     raise InputError(f"Unknown feature {name!r} of the class {feature_class}; choose from {known}.")
         fields = self.__dataclass_fields__
@@ -196,7 +197,10 @@ class Settings:
     def features_of(self, feature_class: str) -> tuple[str, ...]:
         """Return the names of the features wanted of a class, in pyradiomics' order."""
         wanted = self.features.get(feature_class)
-        return tuple(name for name in FEATURES[feature_class] if not wanted or name in wanted)
+        if not wanted:
+            return FEATURES[feature_class]
+        known = sorted((*FEATURES[feature_class], *deprecated_names(feature_class)))
+        return tuple(name for name in known if name in wanted)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings that are not pyradiomics' own as plain values, ready for JSON; some are always there."""

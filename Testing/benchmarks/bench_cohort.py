@@ -6,7 +6,8 @@ Overhead: cases of four files of a few bytes with a stage that writes two small 
 is measured is finding, claiming, telling, hashing, renaming and recording. Each run is a process of its own; `ms per
 case` is from the first case begun to the last one recorded, `CPU` the coordinator's part of it. Memory is given at a
 tenth of the cases and at the end: it must not grow. With --real, a folder of real cases: the same number of cases in
-one worker, in two workers, and shared out to two single `bratsos cohort` processes side by side, one thread each.
+one worker, in two workers, and shared out to two single `bratsos cohort` processes side by side, one thread each;
+before that, what the parts of one case cost in CPU time.
 """
 
 from __future__ import annotations
@@ -112,6 +113,35 @@ def real(folder: Path, source: Path, cases: int) -> dict[str, float]:
     }
 
 
+def parts(source: Path) -> dict[str, float]:
+    """CPU seconds of each part of one real case, with everything loaded by a first round."""
+    from BraTSOSLib.case import read_case
+    from BraTSOSLib.cohort import find_cases
+    from BraTSOSLib.cohort.fingerprints import inputs_hash
+    from BraTSOSLib.cohort.thumbnail import draw_thumbnail
+    from BraTSOSLib.pipeline import run_case
+    from BraTSOSLib.segmentation import segment_case
+
+    with find_cases(source) as found:
+        chosen = next(case for case in found if case.problem is None)
+    seconds: dict[str, float] = {}
+
+    def timed(name: str, work: Any, *arguments: Any, **options: Any) -> Any:
+        began = time.process_time()
+        result = work(*arguments, **options)
+        seconds[name] = time.process_time() - began
+        return result
+
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(2):
+            timed("hash the inputs", inputs_hash, chosen.source())
+            case = timed("read", read_case, **chosen.scans)
+            labels = timed("segment", segment_case, case, device="cpu").labels
+            timed("features, prediction, report, writing", run_case, case, output=folder, labels=labels)
+            timed("thumbnail", draw_thumbnail, case, labels, Path(folder) / "thumbnail.png")
+    return seconds
+
+
 def _timed(folder: Path, runs: list[tuple[str, int]]) -> tuple[float, float]:
     before = os.times()
     began = time.perf_counter()
@@ -157,6 +187,7 @@ def main() -> None:
             options = ["--cases", str(given.cases), "--one", f"{folder}|{workers}"]
             subprocess.run([sys.executable, __file__, *options], check=True, env=_environment())
         if given.real is not None:
+            print(json.dumps(parts(given.real)), flush=True)
             print(json.dumps(real(folder, given.real, given.real_cases)), flush=True)
 
 

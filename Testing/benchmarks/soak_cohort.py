@@ -113,7 +113,7 @@ def _round(bench: Bench, chance: random.Random) -> Counter[str]:
         while not running or (len(running) < 2 and chance.random() < 0.1):
             running.append(bench.start("--workers", "2", "--lease", LEASE, "--attempts", "1000"))
             happened["coordinators started"] += 1
-        time.sleep(chance.uniform(0.1, 2.5))
+        time.sleep(chance.uniform(0.3, 6.0))
         victim = chance.choice(running)
         dice = chance.random()
         if dice < 0.35:

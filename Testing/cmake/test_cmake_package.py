@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import struct
 import subprocess
-from pathlib import Path
 
+import check_extension
 import list_files
 import pytest
 
 REPOSITORY = list_files.REPOSITORY
-ROOT = (REPOSITORY / "CMakeLists.txt").read_text(encoding="utf-8")
 MODULE = (REPOSITORY / "BraTSOS" / "CMakeLists.txt").read_text(encoding="utf-8")
-ENTRY = json.loads((REPOSITORY / "BraTSOS.json").read_text(encoding="utf-8"))
 
 
 def test_every_file_of_the_library_and_resources_is_listed():
@@ -78,56 +75,23 @@ def test_the_extension_configures(tmp_path):
     assert len(packed) == len(set(packed))
 
 
-def metadata(name: str) -> str:
-    """Return the value of ``set(EXTENSION_<name> "...")``, which the index demands on one line."""
-    match = re.search(rf'^set\(EXTENSION_{name} "([^"\n]+)"\)$', ROOT, re.MULTILINE)
-    assert match, f"EXTENSION_{name} is not set on one line"
-    return match[1]
+@pytest.mark.parametrize("text", check_extension.CHECKS)
+def test_a_rule_of_the_extensions_index(text):
+    assert check_extension.CHECKS[text]() is None
 
 
-def test_the_index_entry_fits_the_project():
-    assert re.search(r"^project\(BraTSOS\)$", ROOT, re.MULTILINE)
-    assert set(ENTRY) == {
-        *("$schema", "build_dependencies", "build_subdirectory", "category", "scm_revision", "scm_url", "tier"),
-    }
-    assert ENTRY["category"] == metadata("CATEGORY") == "Segmentation"
-    assert ENTRY["build_dependencies"] == metadata("DEPENDS").split()
-    assert re.fullmatch(r"https://github\.com/[^/]+/Slicer[^/]+\.git", ENTRY["scm_url"])
-    assert metadata("DESCRIPTION").endswith(".")
-
-
-@pytest.mark.parametrize("name", ["ICONURL", "SCREENSHOTURLS"])
-def test_the_pictures_of_the_index_are_in_the_repository(name):
-    for url in metadata(name).split():
-        path = url.split("/SlicerBraTSOS/main/")[1]
-        assert url.startswith("https://raw.githubusercontent.com/")
-        assert (REPOSITORY / path).read_bytes().startswith(b"\x89PNG")
-
-
-def test_the_icon_has_the_size_that_the_index_wants():
-    header = (REPOSITORY / "Resources" / "Icons" / "BraTSOS.png").read_bytes()[16:24]
-    assert struct.unpack(">II", header) == (128, 128)
-
-
-def test_the_licence_is_where_the_index_looks():
-    assert any((REPOSITORY / name).is_file() for name in ("LICENSE", "LICENSE.txt", "COPYING"))
-
-
-@pytest.mark.parametrize("name", ["CMakeLists.txt", "BraTSOS.json", "BraTSOS/BraTSOS.py", "Resources/UI/BraTSOS.ui"])
-def test_lines_end_in_lf(name):
-    assert b"\r" not in (REPOSITORY / name).read_bytes()
-
-
-def test_the_clone_is_small_enough():
-    """The ExtensionsIndex refuses more than 100 MB with the whole history."""
-    if not (REPOSITORY / ".git").exists():
-        pytest.skip("not a clone")
-    run = subprocess.run(["git", "count-objects", "-v"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    counts = dict(line.split(": ") for line in run.stdout.splitlines())
-    kib = int(counts["size"]) + int(counts["size-pack"])
-    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    kib += (
-        sum(Path(REPOSITORY, n).stat().st_size for n in tracked.stdout.split("\0") if Path(REPOSITORY, n).is_file())
-        // 1024
-    )
-    assert kib < 100_000
+def test_a_broken_rule_is_found(tmp_path, monkeypatch, capsys):
+    """The script itself: on a folder that is no extension at all every rule that can be is broken."""
+    for name in ("CMakeLists.txt", "README.md", "BraTSOS/CMakeLists.txt", "Resources/UI/BraTSOS.ui"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"project(SlicerX)\r\n")
+    (tmp_path / "BraTSOS" / "a.py").write_text("import torch\nprint(1)\nslicer.util.pip_install('torch')\n")
+    (tmp_path / "Resources" / "Icons").mkdir()
+    (tmp_path / "Resources" / "Icons" / "BraTSOS.png").write_bytes(bytes(24))
+    entry = {"scm_url": "https://x/y", "category": "Brain", "build_dependencies": ["X"]}
+    (tmp_path / "BraTSOS.json").write_text(json.dumps(entry))
+    monkeypatch.setattr(check_extension, "REPOSITORY", tmp_path)
+    assert check_extension.main() == 1
+    said = capsys.readouterr().out
+    assert said.count("FAIL") == len(check_extension.CHECKS) - 1  # there is no clone that could be too large
+    assert "a.py imports torch" in said

@@ -99,6 +99,18 @@ def test_features_are_measured_in_a_folder_of_any_name(case, labels, tmp_path, n
     assert list(temporary.iterdir()) == []
 
 
+def test_the_prediction_is_that_of_the_extracted_features(case, labels, tmp_path):
+    pytest.importorskip("pandas", reason="the feature table needs pandas")
+    import BraTSOSLib
+
+    clinical = {"age": 60.7, "resection": "GTR"}
+    _child, outcome = run(Job("predict", case, labels, {"clinical": clinical}), temporary=tmp_path)
+    assert outcome.error is None, outcome
+    expected = BraTSOSLib.predict_survival(BraTSOSLib.extract_features(case, labels), **clinical)
+    assert outcome.result["prediction"] == expected
+    assert outcome.result["volumes"]["WT"]["ml"] == pytest.approx(2e-3 * np.count_nonzero(labels))
+
+
 def test_an_error_of_the_library_arrives_as_it_is(case, tmp_path):
     _child, outcome = run(Job("features", case, np.zeros((2, 2, 2), np.uint8)), temporary=tmp_path)
     assert isinstance(outcome.error, InputError)

@@ -91,6 +91,7 @@ def test_all_label_combinations_of_anand2020_are_measured() -> None:
 
 
 def test_empty_regions_keep_all_their_rows() -> None:
+    pytest.importorskip("pywt", reason="PyWavelets is not installed")
     case, labels = make_case()
     labels[labels == 1] = 0
     table = extract_features(case, labels, preset="full")

@@ -173,6 +173,23 @@ def test_each_setting_does_what_pyradiomics_does(number: int) -> None:
             assert same, (name, found[name], value)
 
 
+def test_deprecated_features_are_there_when_named() -> None:
+    extractors = pytest.importorskip("radiomics.featureextractor", reason="pyradiomics is not installed")
+    wanted = {
+        "shape": ["SphericalDisproportion", "Compactness1", "Compactness2", "MeshVolume"],
+        "firstorder": ["StandardDeviation"],
+        "glcm": ["Homogeneity1"],
+    }
+    parameters = {"setting": {"label": 2, "additionalInfo": False}, "featureClass": wanted}
+    settings = Settings.from_parameters(parameters)
+    assert settings.classes == ("shape", "firstorder")  # pyradiomics, too, has no value for Homogeneity1
+    image, mask = image_and_mask(0)
+    logging.getLogger("radiomics").setLevel(logging.CRITICAL + 1)
+    expected = extractors.RadiomicsFeatureExtractor(parameters).execute(image, mask)
+    found = measure_image(image, mask, settings=settings, diagnostics=False)
+    assert found == {name: float(value) for name, value in expected.items()} and len(found) == 5
+
+
 def test_every_setting_is_written_and_read() -> None:
     names = {field for field in Settings.__dataclass_fields__ if field not in ("classes", "features", "image_types")}
     assert set(SETTING_NAMES.values()) == names

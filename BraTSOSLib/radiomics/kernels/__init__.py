@@ -18,6 +18,7 @@ from typing import Protocol, cast
 import numpy as np
 
 from ...errors import InputError
+from ..jit import find_cache_folder
 
 
 class Kernels(Protocol):
@@ -79,6 +80,7 @@ DEVICES = ("auto", "cpu", "cuda")
 
 @lru_cache(maxsize=1)
 def _numba_works() -> bool:
+    find_cache_folder()
     try:
         importlib.import_module("numba")
     except Exception:  # also when it is there but does not fit the installed numpy

@@ -181,7 +181,7 @@ def outermost(padded: np.ndarray, spacing: np.ndarray) -> tuple[np.ndarray, np.n
     for axis, (row_axis, column_axis) in enumerate(((1, 2), (0, 2), (0, 1))):
         filled = np.empty((2 * shapes[axis][0] * shapes[axis][1] + 1, 3), np.int64)
         best, count = _planes(lows[axis], highs[axis], spacing[row_axis], spacing[column_axis], filled)
-        planar[axis] = best**0.5
+        planar[axis] = np.sqrt(best)
         if axis == 0:
             corners = filled[:count].copy()
     return planar, corners

@@ -107,7 +107,7 @@ def compare_on_splits(
     train: np.ndarray,
     *,
     distilled: dict[str, DistilledSettings] | None = None,
-    teacher: str | None = TEACHER,
+    teacher: str = TEACHER,
     forests: dict[str, ForestSettings] | None = None,
     seed: int = 0,
     progress: Progress | None = None,
@@ -120,8 +120,8 @@ def compare_on_splits(
         As `splits.repeated_splits` gives them.
     distilled, forests : dict, optional
         Settings by the name that the model gets. Students of one call share their teacher (`fit_distilled`).
-    teacher : str, optional
-        The teacher's name; ``None`` leaves it out.
+    teacher : str
+        The name that the teacher gets.
     """
     metrics = {name: split_metrics(table, train, *output) for name, output in baselines(table, train).items()}
     forests, distilled = forests or {}, distilled or {}
@@ -136,8 +136,8 @@ def compare_on_splits(
             progress=lambda text, part: say(text, 2 * part / parts),
         )
         named = list(zip(distilled, fits.students, strict=True))
-        for name, fitted in [(teacher, fits.teacher), *named] if teacher is not None else named:
-            metrics[str(name)] = split_metrics(table, train, fitted.days, fitted.probabilities)
+        for name, fitted in [(teacher, fits.teacher), *named]:
+            metrics[name] = split_metrics(table, train, fitted.days, fitted.probabilities)
     for place, (name, settings) in enumerate(forests.items(), start=2 * bool(distilled)):
 
         def told(text: str, part: float, place: int = place) -> None:

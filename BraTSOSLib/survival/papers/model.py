@@ -35,7 +35,7 @@ _SOURCES = {
     "forest": "Anand et al. 2020, Brain tumor segmentation and survival prediction using automatic hard mining",
 }
 _LIMITS = (
-    "It reproduces a published method for comparison; age and resection alone predict about as well "
+    "It reproduces a published method for comparison; on the tables tried it is no better than age and resection alone "
     "(docs/survival-results.md).",
     "Features mean what they mean in the training table: give it those of the same software, regions and scans alone.",
     "Resection is known only after surgery, and comparing its values for a patient does not show the effect of one.",
