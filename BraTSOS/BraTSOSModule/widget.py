@@ -64,8 +64,11 @@ class Panel(ScriptedLoadableModuleWidget, VTKObservationMixin):
         panel.setMRMLScene(slicer.mrmlScene)
         self.logic = self.createLogic()
         terminology.load()
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(scene, scene.StartImportEvent, self.onSceneStartImport)
+        for event in (scene.EndCloseEvent, scene.EndImportEvent):
+            self.addObserver(scene, event, self.onSceneChanged)
         self.progress = ProgressSection(self)
         self.cohort = CohortSection(self)
         kinds = (InputsSection, SegmentationSection, SurvivalSection, FeaturesSection, SetupSection)
@@ -103,8 +106,12 @@ class Panel(ScriptedLoadableModuleWidget, VTKObservationMixin):
         for section in self.sections:
             section.clear()
 
-    def onSceneEndClose(self, caller=None, event=None) -> None:
-        """Bind to the new scene if the user is looking at the panel."""
+    def onSceneStartImport(self, caller=None, event=None) -> None:
+        """Unbind: the parameters of a scene arrive before the nodes that they name, which would be forgotten."""
+        self._bind(None)
+
+    def onSceneChanged(self, caller=None, event=None) -> None:
+        """Bind to what the scene holds now if the user is looking at the panel."""
         if self.parent.isEntered:
             self._bind(self.logic.getParameterNode())
 

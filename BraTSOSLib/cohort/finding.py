@@ -13,7 +13,7 @@ from typing import Any
 
 from ..case import MODALITIES, find_scans
 from ..errors import InputError
-from .found import FoundCase, clinical_values, name_problem, scans_problem
+from .found import FoundCase, clinical_values, name_problem, printable, scans_problem
 from .table import read_table
 
 _SUBJECT = re.compile(r"sub-[^/]+")
@@ -149,8 +149,8 @@ def _search(top: Path, skipped: tuple[int, int] | None) -> Iterator[tuple[str, F
             yield "", folder
             continue
         parts = folder.relative_to(top).parts or (top.name,)
-        # What is no valid UTF-8 cannot be a key of the database; the case is refused for it in ``name_problem``
-        name, long = (text.encode("utf-8", "backslashreplace").decode() for text in _case_names(parts))
+        # What is no valid UTF-8 gets a backslash, which ``name_problem`` refuses
+        name, long = map(printable, _case_names(parts))
         case = _read_folder(folder, name)
         if case is not None:
             yield long, case
@@ -168,8 +168,9 @@ def _folders(
         with os.scandir(folder) as entries:
             names = sorted((entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith("."))
     except OSError as error:
-        problem = f"The folder {folder} cannot be read ({error.strerror}): check its permissions."
-        yield FoundCase(folder.name, str(folder), problem=problem)
+        where = printable(str(folder))
+        problem = f"The folder {where} cannot be read ({error.strerror}): check its permissions."
+        yield FoundCase(printable(folder.name), where, problem=problem)
         return
     if any(not is_folder and _SCAN.fullmatch(name) for name, is_folder in names):
         yield folder
@@ -191,7 +192,7 @@ def _case_names(parts: tuple[str, ...]) -> tuple[str, str]:
 
 def _read_folder(folder: Path, name: str) -> FoundCase | None:
     """Return the case in ``folder``; None where nothing in it is named like a scan."""
-    where = str(folder)
+    where = printable(str(folder))
     scans: dict[str, Path] = {}
     problem = name_problem(name)
     try:
@@ -202,6 +203,7 @@ def _read_folder(folder: Path, name: str) -> FoundCase | None:
         problem = problem or str(error)
     paths = {kind: str(scans[kind]) for kind in MODALITIES if kind in scans}
     problem = problem or scans_problem(paths, None)
+    problem = None if problem is None else printable(problem)
     return FoundCase(name, where, paths, clinical=clinical_values({}), problem=problem)
 
 

@@ -57,6 +57,11 @@ class FoundCase:
         return {"scans": self.scans, "labels": self.labels, "clinical": self.clinical}
 
 
+def printable(text: str) -> str:
+    """Return a text as it can be stored and shown: bytes of a file name that are no UTF-8 become escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def name_problem(name: str) -> str | None:
     """Return why ``name`` cannot be a folder's name on every platform, or None."""
     found = _UNSAFE.search(name)
@@ -66,10 +71,6 @@ def name_problem(name: str) -> str | None:
         return f"The case name {name!r} cannot be a folder's name on every computer: rename the case."
     if len(name.encode("utf-8", errors="surrogateescape")) > _LONGEST_NAME:
         return f"The case name {name[:40]}… is longer than {_LONGEST_NAME} bytes: shorten it."
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return f"The case name {name!r} is not valid UTF-8: rename the case."
     return None
 
 

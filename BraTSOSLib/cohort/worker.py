@@ -24,6 +24,7 @@ from typing import Any
 from ..errors import BraTSOSError, Cancelled, InputError
 from .feature_rows import FEATURES, names_hash, read_row
 from .fingerprints import inputs_hash, record_files
+from .found import printable
 from .settings import load_stage
 from .stage import StageJob
 
@@ -83,7 +84,7 @@ class Worker:
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise
-            message |= {"kind": "failed", "error": _in_words(error, folder.parent)}
+            message |= {"kind": "failed", "error": printable(_in_words(error, folder.parent))}
         shutil.rmtree(folder, ignore_errors=True)
         return message
 

@@ -147,6 +147,10 @@ def train_survival_model(
     method: Annotated[
         str, typer.Option(help="student (BraTSOS's own), or a published one: distilled-mlp, forest.")
     ] = "student",
+    pool: Annotated[
+        list[Path] | None,
+        typer.Option(help="student: a further hospital's table to train on as well; may be given several times."),
+    ] = None,
     cross_validate: Annotated[
         bool, typer.Option("--cross-validate", help="Print accuracy, MSE, Spearman and C-index on unseen patients.")
     ] = False,
@@ -189,19 +193,23 @@ def train_survival_model(
     from . import published
 
     published.refuse_foreign_options(given)
+    if method != "student" and pool:
+        raise InputError(f"--pool does not belong to --method {method}: leave it out.")
     if method != "student":
         published.run(given)
         return
     if ranking is not None:
         published.write_ranking(table, ranking, on_bad_value)
     if output is not None or cross_validate:
-        _train_student(table, output, cross_validate, seed)
+        _train_student([table, *(pool or [])], output, cross_validate, seed)
 
 
-def _train_student(table: Path, output: Path | None, cross_validate: bool, seed: int) -> None:
+def _train_student(tables: list[Path], output: Path | None, cross_validate: bool, seed: int) -> None:
     from ..survival import training
 
     comparison = None
+    # One table is taken as it is; of several, only whom the model is for (adults without a known IDH mutation).
+    table = tables if len(tables) > 1 else tables[0]
     if cross_validate:
         with progress_bar() as progress:
             comparison = training.cross_validate(table, seed=seed, progress=progress)

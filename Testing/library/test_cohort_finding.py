@@ -71,6 +71,23 @@ def test_folders_that_cannot_be_worked_on_are_listed_with_the_reason(tmp_path):
     assert "folder's name on every computer" in problems["con"]
 
 
+def test_names_that_are_not_utf8_are_refused_and_can_be_stored(tmp_path):
+    import sys
+
+    if sys.platform != "linux":
+        pytest.skip("only Linux lets file names be any bytes")
+    write_cases(tmp_path / "in", "good")
+    folder = os.fsencode(tmp_path / "in") + b"/b\xffd"
+    os.mkdir(folder)
+    for kind in MODALITIES:
+        with open(folder + f"/x_{kind}.nii.gz".encode(), "w") as file:
+            file.write(kind)
+    cases = found(tmp_path / "in")
+    assert "holds" in cases["b\\udcffd"].problem
+    assert str(cases).encode()
+    assert cases["good"].problem is None
+
+
 def table(tmp_path, *rows, header="case,t1,t1ce,t2,flair,age,resection"):
     path = tmp_path / "cohort.csv"
     path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
