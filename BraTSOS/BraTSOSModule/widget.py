@@ -123,6 +123,8 @@ class Panel(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.removeObserver(self.parameters, vtk.vtkCommand.ModifiedEvent, self.update)
         self.parameters = parameterNode
         if parameterNode:
+            # The wrapper read the nodes when their parameters were loaded, which is before the nodes themselves are
+            parameterNode.parameterNode.Modified()
             self._guiTag = parameterNode.connectGui(self.ui)
             self.addObserver(parameterNode, vtk.vtkCommand.ModifiedEvent, self.update)
         self.update()

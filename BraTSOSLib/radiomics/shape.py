@@ -60,23 +60,27 @@ class Shape:
 
 
 def covariance_eigenvalues(positions: np.ndarray) -> np.ndarray:
-    """Return the eigenvalues of the covariance of ``positions`` (N, dimensions) in mm, ascending, in mm²."""
+    """Return the eigenvalues of the covariance of ``positions`` (N, dimensions) in mm, ascending, in mm².
+
+    Where two are zero, as in a region on a line, rounding can make them a pair of complex numbers around 1e-16.
+    """
     positions = positions - positions.mean(axis=0)
     positions /= np.sqrt(len(positions))
     # The general solver on a product with a copy: what pyradiomics does, hence the same rounding.
-    values = np.real(np.linalg.eigvals(np.dot(positions.T.copy(), positions)))
+    values = np.linalg.eigvals(np.dot(positions.T.copy(), positions))
     values[(values < 0) & (values > -_EIGENVALUE_TOLERANCE)] = 0
     return np.sort(values)
 
 
-def axis_length(eigenvalue: float) -> float:
+def axis_length(eigenvalue: complex) -> float:
     """Return the length 4 √λ of a principal axis in mm; NaN for a negative eigenvalue."""
-    return 4 * np.sqrt(eigenvalue) if eigenvalue >= 0 else np.nan
+    return float(np.real(4 * np.sqrt(eigenvalue))) if eigenvalue >= 0 else np.nan  # type: ignore[operator]
 
 
-def axis_ratio(smaller: float, larger: float) -> float:
+def axis_ratio(smaller: complex, larger: complex) -> float:
     """Return the square root of the ratio; NaN for a single voxel, whose eigenvalues are all zero."""
-    return np.sqrt(smaller / larger) if smaller >= 0 and larger > 0 else np.nan
+    defined = smaller >= 0 and larger > 0  # type: ignore[operator]
+    return float(np.real(np.sqrt(smaller / larger))) if defined else np.nan
 
 
 @SHAPE.feature("VoxelVolume", ibsi="YEKZ", formula="N · v")

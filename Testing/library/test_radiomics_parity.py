@@ -42,8 +42,8 @@ def test_small_random_regions(kind: str) -> None:
 
 
 @pytest.mark.parametrize("numba", ["1", "0"])
-@pytest.mark.parametrize("seed", [5087, 5256])
-def test_distances_whose_roots_are_hard_to_round(seed: int, numba: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("seed", [5087, 5256, 10085])
+def test_shapes_that_are_hard_to_round(seed: int, numba: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BRATSOS_NUMBA", numba)
     assert_same(random_sample(seed), Settings())
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..censoring import censoring_curve
+
 LEAST_PROBABILITY = 0.1
 """Weights above its inverse are cut: few patients who died late would outweigh everybody else."""
 
@@ -25,10 +27,6 @@ def censoring_weights(times: np.ndarray, events: np.ndarray) -> np.ndarray:
     of the deaths is 1.
     """
     times, died = np.asarray(times, dtype=np.float64), np.asarray(events).astype(bool)
-    free = np.ones(len(times))
-    for day in np.unique(times[~died]):
-        censored = ((times == day) & ~died).sum()
-        at_risk = (times > day).sum() + censored
-        free[times > day] *= 1.0 - censored / at_risk
+    free = censoring_curve(times, died).before(times)[0]
     weights = died / np.maximum(free, LEAST_PROBABILITY)
     return weights / weights[died].mean() if died.any() else weights
