@@ -31,7 +31,7 @@ def isInstalled() -> bool:
 
 def start(logic, segmentation, selected: Mapping, parameters: str | None = None) -> Task:
     """Start SlicerRadiomics; the task's value is a dict of modality to table node, as of ``startFeatures``."""
-    volumes = logic._volumesFor(segmentation, selected)
+    volumes = logic.volumesFor(segmentation, selected)
     work = _Runs(segmentation, volumes, parameters)
     return Task(work, work.tables)
 

@@ -50,16 +50,11 @@ class Task:
         self.onNews: Callable[[list[dict]], None] | None = None
         self.onEnd: Callable[[Task], None] | None = None
         self.started = time.monotonic()
-        self._timer = None
 
     def watch(self, onEnd: Callable[[Task], None], onProgress: Progress | None = None, onNews=None) -> None:
         """Look at the work now and then from now on; ``onEnd`` is called with this task when it has ended."""
         self.onEnd, self.onProgress, self.onNews = onEnd, onProgress, onNews
-        self._timer = qt.QTimer()
-        self._timer.setInterval(INTERVAL)
-        self._timer.connect("timeout()", self.check)
-        self._timer.start()
-        self.check()
+        self._look()
 
     def wait(self, progress: Progress | None = None, cancel: Cancel | None = None) -> Any:
         """Keep the window alive until the work has ended; return the value, or raise the error."""
@@ -87,7 +82,6 @@ class Task:
                 self.onProgress(self.work.stage, self.work.fraction)
             return
         self.finished = True
-        self._stopWatching()
         self.log, self.error = outcome.log, outcome.error
         if outcome.result is not None:
             self._take(outcome.result)
@@ -102,7 +96,6 @@ class Task:
         """End the work at once and tell nobody: the panel or the scene that asked for it goes away."""
         if not self.finished:
             self.finished = True
-            self._stopWatching()
             self.work.kill()
             self.error = Cancelled("Stopped; nothing was changed.")
 
@@ -121,8 +114,8 @@ class Task:
             if "files" in result:
                 self.work.discard()
 
-    def _stopWatching(self) -> None:
-        if self._timer is not None:
-            self._timer.stop()
-            self._timer.disconnect("timeout()", self.check)
-            self._timer = None
+    def _look(self) -> None:
+        """Look once and come back: a timer of our own would have to be deleted while it calls us."""
+        self.check()
+        if not self.finished:
+            qt.QTimer.singleShot(INTERVAL, self._look)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -18,14 +17,14 @@ from slicer.util import VTKObservationMixin
 from BraTSOSLib.errors import BraTSOSError
 from BraTSOSLib.jobs.log import anonymised
 
-from . import terminology
+from . import messages, terminology
 from .logic import Logic
 from .parameters import BraTSOSParameterNode
 from .paths import resourcePath
 from .sections.cohort import CohortSection
 from .sections.features import FeaturesSection
 from .sections.inputs import InputsSection
-from .sections.progress import ProgressSection, showMessage
+from .sections.progress import ProgressSection
 from .sections.segmentation import SegmentationSection
 from .sections.setup import SetupSection
 from .sections.survival import SurvivalSection
@@ -183,12 +182,11 @@ class Panel(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if isinstance(error, BraTSOSError):
             text = str(error)
         else:
-            logging.error("%s failed: %s", task, type(error).__name__)
             reason = str(error) or type(error).__name__
             text = _("{task} failed unexpectedly: {error}").format(task=task, error=reason)
             lines = traceback.format_exception(type(error), error, error.__traceback__)
             log = "\n".join(filter(None, [log, anonymised("".join(lines), self._names())]))
-        showMessage(text, task, log)
+        messages.show(text, task, log, self._names())
 
     @contextmanager
     def errorsShown(self, task: str, wait: bool = False) -> Iterator[None]:

@@ -13,8 +13,9 @@ from typing import Any
 
 from ..case import MODALITIES, find_scans
 from ..errors import InputError
-from .found import FoundCase, clinical_values, name_problem, printable, scans_problem
+from .found import FoundCase, clinical_values, name_problem, scans_problem
 from .table import read_table
+from .texts import printable
 
 _SUBJECT = re.compile(r"sub-[^/]+")
 _CONTRAST = re.compile(r"_ce-[a-z0-9]+", re.IGNORECASE)
@@ -144,6 +145,7 @@ def _identity(folder: Path) -> tuple[int, int] | None:
 
 
 def _search(top: Path, skipped: tuple[int, int] | None) -> Iterator[tuple[str, FoundCase]]:
+    skipped = None if skipped == _identity(top) else skipped
     for folder in _folders(top, skipped, frozenset()):
         if isinstance(folder, FoundCase):
             yield "", folder

@@ -57,11 +57,6 @@ class FoundCase:
         return {"scans": self.scans, "labels": self.labels, "clinical": self.clinical}
 
 
-def printable(text: str) -> str:
-    """Return a text as it can be stored and shown: bytes of a file name that are no UTF-8 become escapes."""
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
 def name_problem(name: str) -> str | None:
     """Return why ``name`` cannot be a folder's name on every platform, or None."""
     found = _UNSAFE.search(name)

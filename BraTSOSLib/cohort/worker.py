@@ -24,9 +24,9 @@ from typing import Any
 from ..errors import BraTSOSError, Cancelled, InputError
 from .feature_rows import FEATURES, names_hash, read_row
 from .fingerprints import inputs_hash, record_files
-from .found import printable
 from .settings import load_stage
 from .stage import StageJob
+from .texts import printable
 
 LAST = "run.json"
 """The output that appears last and is the sign of a whole result."""

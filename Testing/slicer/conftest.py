@@ -115,6 +115,9 @@ class FakeRunner:
         files = {name: str(folder / name) for name in OUTPUTS}
         return {**self._predict(job), "labels": labels, "warnings": self.warnings, "files": files}
 
+    def _cohort(self, job):
+        return {"total": 1, "done": 1, "failed": 0, "seconds": 1.0, "collected": []}
+
     def _phantom(self, job):
         scans = np.random.default_rng(0).uniform(0, 100, (4, 6, 8, 10)).astype(np.float32)
         geometry = Geometry((10, 8, 6), (1.0, 1.0, 2.0), (5.0, 6.0, 7.0), (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0))
@@ -182,7 +185,7 @@ def no_lost_exceptions():
 def messages(monkeypatch):
     """What the user was shown as errors, instead of message boxes."""
     shown: list[str] = []
-    monkeypatch.setattr(slicer.util, "errorDisplay", lambda text, **options: shown.append(text))
+    monkeypatch.setattr("BraTSOSModule.messages.show", lambda text, *more: shown.append(text))
     return shown
 
 

@@ -9,6 +9,7 @@ Look at the pictures before committing them.
 
 from __future__ import annotations
 
+import importlib
 import sys
 import tempfile
 import time
@@ -29,8 +30,8 @@ def main() -> None:
     slicer = slicerharness.start()
     from slicerharness.gestures import click, finish_work
 
-    slicer.util.errorDisplay = lambda text, **options: sys.exit(text)
     host = slicerharness.ModuleHost(MODULE)
+    importlib.import_module("BraTSOSModule.messages").show = lambda text, *more: sys.exit(text)
     panel, ui = host.widget, host.widget.ui
     ui.setupCollapsibleButton.collapsed = True
     click(ui.sampleButton)

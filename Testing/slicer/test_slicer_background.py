@@ -61,7 +61,9 @@ def ui(host, make_volumes):
 def details(monkeypatch):
     """What the user finds behind *Show Details…*."""
     shown = []
-    monkeypatch.setattr(slicer.util, "errorDisplay", lambda text, **options: shown.append((text, options)))
+    monkeypatch.setattr(slicer.app, "testingEnabled", lambda: False)
+    monkeypatch.setattr(slicer.util, "mainWindow", object)
+    monkeypatch.setattr(slicer.util, "messageBox", lambda text, **options: shown.append((text, options)))
     return shown
 
 
@@ -216,7 +218,17 @@ def test_work_that_cannot_be_started_is_one_sentence(host, ui, runner, messages)
 def test_the_details_of_a_failure_are_behind_a_click(host, ui, runner, details):
     runner.error = WorkerError("The computation crashed.")
     click(ui.segmentButton)
-    assert details == [("The computation crashed.", {"windowTitle": "Segmentation", "detailedText": "the log"})]
+    ((text, options),) = details
+    assert text == "The computation crashed."
+    assert (options["windowTitle"], options["detailedText"]) == ("Segmentation", "the log")
+
+
+def test_the_application_s_log_names_no_patient(host, ui, runner, details, caplog):
+    runner.error = InputError("Case_1_t1ce in /home/jane/Case_1 is upside down.")
+    click(ui.segmentButton)
+    assert details[0][0] == "Case_1_t1ce in /home/jane/Case_1 is upside down."
+    assert "<name> in <path>" in caplog.text
+    assert "Case_1" not in caplog.text and "jane" not in caplog.text
 
 
 def test_slicers_own_python_is_what_is_started(monkeypatch, tmp_path):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import qt
-import slicer
 from slicer.i18n import tr as _
 
 from BraTSOSLib.errors import Cancelled
@@ -79,14 +78,6 @@ class ProgressSection(Section):
         self.ui.progressBar.value = 0
         self.ui.statusLabel.text = ""
         self.ui.cancelButton.enabled = False
-
-
-def showMessage(text: str, title: str, details: str = "") -> None:
-    """Show one sentence; the details are one click away, behind *Show Details…*."""
-    if details:
-        slicer.util.errorDisplay(text, windowTitle=title, detailedText=details)
-    else:
-        slicer.util.errorDisplay(text, windowTitle=title)
 
 
 def openFile(path) -> None:
