@@ -56,5 +56,5 @@ def plausible_volumes(
                 image=volume.image,
                 settings=replace(settings, thresholds=(low, middle, high)),
             )
-            found.append({region: np.count_nonzero(region_mask(labels, region)) * voxel for region in REGIONS})
+            found.append({region: float(np.count_nonzero(region_mask(labels, region)) * voxel) for region in REGIONS})
     return tuple(found)

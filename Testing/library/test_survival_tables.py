@@ -94,7 +94,7 @@ def test_pooling_keeps_every_patient_and_never_one_twice() -> None:
     assert pooled.privileged_names == [*own.privileged_names, "original_glcm_Contrast"]
     assert np.isnan(pooled.privileged[len(own) :, :-1]).all()
     np.testing.assert_array_equal(pooled.select(pooled.cohorts == 1).days, other.days)
-    with pytest.raises(InputError, match="Synthetic_0000.*twice"):
+    with pytest.raises(InputError, match=r"Synthetic_0000.*twice"):
         pool_tables([own, own])
 
 
