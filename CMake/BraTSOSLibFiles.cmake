@@ -29,6 +29,7 @@ set(BraTSOSLib_SCRIPTS
   BraTSOSLib/cohort/stopping.py
   BraTSOSLib/cohort/table.py
   BraTSOSLib/cohort/tables.py
+  BraTSOSLib/cohort/texts.py
   BraTSOSLib/cohort/thumbnail.py
   BraTSOSLib/cohort/worker.py
   BraTSOSLib/cohort/worker_process.py

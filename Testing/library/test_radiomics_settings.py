@@ -211,3 +211,26 @@ def test_a_resegmented_region_may_be_empty() -> None:
     found = measure_image(image, mask, label=2, settings=Settings(resegment_range=(9000.0,)), diagnostics=False)
     assert found["original_shape_VoxelVolume"] > 0
     assert all(math.isnan(value) for name, value in found.items() if "firstorder" in name)
+
+
+def test_images_of_8_bits_do_not_overflow() -> None:
+    random = np.random.default_rng(2)
+    array = random.integers(0, 256, (8, 9, 10))
+    mask = sitk.GetImageFromArray((random.random(array.shape) < 0.7).astype(np.uint8))
+    settings = Settings(classes=CLASSES, bin_width=25)
+    small, large = (
+        measure_image(sitk.GetImageFromArray(array.astype(kind)), mask, settings=settings, diagnostics=False)
+        for kind in (np.uint8, np.int16)
+    )
+    assert small == large
+
+
+def test_compiled_code_finds_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    from BraTSOSLib.radiomics import jit
+
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "")
+    jit.find_cache_folder()
+    assert jit.os.environ["NUMBA_CACHE_DIR"] == ""  # the usual places can be written to
+    monkeypatch.setattr(jit.os, "access", lambda *_: False)
+    jit.find_cache_folder()
+    assert "bratsos-numba" in jit.os.environ["NUMBA_CACHE_DIR"]
