@@ -13,6 +13,8 @@ from .errors import InputError
 def read_feature_table(path: str | os.PathLike[str]) -> dict[str, float]:
     """Read a CSV file with the columns ``feature`` and ``value`` as a dictionary; an empty value is NaN.
 
+    What is no feature is left out: diagnostics and the case's name, which some presets store in the table.
+
     Raises
     ------
     InputError
@@ -31,6 +33,8 @@ def read_feature_table(path: str | os.PathLike[str]) -> dict[str, float]:
     table: dict[str, float] = {}
     for number, row in enumerate(rows, start=2):
         name, text = row["feature"] or "", (row["value"] or "").strip()
+        if name == "case" or "diagnostics_" in name:
+            continue
         try:
             value = float(text) if text else math.nan
         except ValueError:

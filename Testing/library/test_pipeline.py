@@ -27,7 +27,9 @@ def segmenter(monkeypatch):
     """Stands in for the network, which has tests of its own: returns the small case's labels at once."""
     calls = []
 
-    def segment_case(case, *, device="auto", progress=None, cancel=None, fast=False, model=None, engine="auto"):
+    def segment_case(
+        case, *, device="auto", progress=None, cancel=None, fast=False, model=None, engine="auto", plausible=False
+    ):
         calls.append((case.name, device, fast))
         if progress is not None:
             progress("Segmenting", 0.5)
