@@ -20,6 +20,7 @@ from BraTSOSLib.pipeline import OUTPUTS, run_case, strict_json
 from BraTSOSLib.segmentation import SegmentationResult
 
 CLINICAL = Clinical(60.7, "GTR")
+PLAUSIBLE = {"NCR": 100.0, "ED": 400.0, "WT": 600.0}
 
 
 @pytest.fixture
@@ -27,15 +28,14 @@ def segmenter(monkeypatch):
     """Stands in for the network, which has tests of its own: returns the small case's labels at once."""
     calls = []
 
-    def segment_case(
-        case, *, device="auto", progress=None, cancel=None, fast=False, model=None, engine="auto", plausible=False
-    ):
+    def segment_case(case, *, device="auto", progress=None, fast=False, plausible=False, **others):
         calls.append((case.name, device, fast))
         if progress is not None:
             progress("Segmenting", 0.5)
         card = {"name": "stand-in", "stages": [{"sha256": "a"}, {"sha256": "b"}]}
         labels = small_labels(case.geometry)
-        return SegmentationResult(labels, None, None, None, ("Looks odd.",), card, "fake on cpu")
+        found = tuple({**PLAUSIBLE, "ET": et, "TC": et + 100.0} for et in (50.0, 90.0)) if plausible else ()
+        return SegmentationResult(labels, None, None, None, ("Looks odd.",), card, "fake on cpu", found)
 
     monkeypatch.setattr(BraTSOSLib.segmentation, "segment_case", segment_case)
     return calls
@@ -57,6 +57,9 @@ def test_everything_is_written_and_agrees(tmp_path, segmenter):
     assert survival["case"] == "small"
     assert sum(survival["probabilities"].values()) == pytest.approx(1)
     assert survival["category"] in ("short", "medium", "long")
+    assert survival["spread"]["segmentations"] == 2
+    assert survival["spread"]["volumes"]["ET"] == {"low": 50.0, "high": 90.0}
+    assert survival["spread"]["days"]["low"] == pytest.approx(survival["days"]), "the student uses no volume"
     run = json.loads((output / "run.json").read_text())
     assert run["settings"] == {"device": "cpu", "fast": True}
     assert run["segmentation"] == {
