@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import signal
 import sys
+import time
 import types
 
 import pytest
@@ -71,7 +72,9 @@ def start(host, tmp_path, rest):
     """Click Segment, which runs a script in a real child process, and wait until that is at work."""
     host.widget.logic.runner = ScriptRunner(tmp_path, rest)
     click(host.widget.ui.segmentButton)
+    until = time.monotonic() + 60
     while host.widget.busy and host.widget.progress.task.work.stage == "":
+        assert time.monotonic() < until, "the child never said anything"
         slicer.app.processEvents()
     return host.widget.logic.runner
 

@@ -28,6 +28,8 @@ def install() -> types.ModuleType:
             setattr(cls, name, properties.QtProperty(name, vars(cls).get(name)))
         cls.__setattr__ = properties.set_attribute
         cls.__getattribute__ = _with_connect(lookup)
+    # PySide's own would connect through the attribute that has been replaced above
+    QtCore.QTimer.singleShot = properties.QtProperty("singleShot", _single_shot)
     QtCore.QObject.__getattr__ = properties.get_unknown
     QtCore.QObject.className = lambda self: self.metaObject().className()
     QtCore.QObject.delete = lambda self: self.deleteLater()
@@ -42,6 +44,15 @@ def install() -> types.ModuleType:
     qt.QUiLoader = UiLoader
     sys.modules["qt"] = qt
     return qt
+
+
+def _single_shot(milliseconds: int, function) -> None:
+    """``qt.QTimer.singleShot(100, function)``."""
+    timer = QtCore.QTimer(QtCore.QCoreApplication.instance())
+    timer.setSingleShot(True)
+    timer.connect("timeout()", function)
+    timer.connect("timeout()", timer.deleteLater)
+    timer.start(milliseconds)
 
 
 def _object_classes():
