@@ -82,7 +82,7 @@ class Logic(Starter, ScriptedLoadableModuleLogic):
         device : str
             ``"auto"``, ``"cuda"``, ``"mps"`` or ``"cpu"``.
         fast : bool
-            Without test-time augmentation and second stage.
+            The whole brain only, once: neither test-time augmentation nor the second stage at the tumour.
         output : vtkMRMLSegmentationNode, optional
             The node to fill; a new one, named after the case, where None.
 

@@ -196,7 +196,7 @@ def _segmented(
     from ..segmentation import segment_case
 
     progress("Loading the model", 0.0)
-    settings: dict[str, Any] = {key: options[key] for key in ("model", "fast", "engine") if key in options}
+    settings: dict[str, Any] = {key: options[key] for key in ("model", "fast", "engine", "mirrored") if key in options}
     device = options.get("device") or "auto"
     try:
         result = segment_case(case, device=device, progress=progress, cancel=cancel, **settings)

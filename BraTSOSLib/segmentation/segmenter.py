@@ -68,6 +68,7 @@ class Segmenter:
         case: Case,
         *,
         fast: bool = False,
+        mirrored: bool | None = None,
         maps: bool = False,
         plausible: bool = False,
         progress: Progress | None = None,
@@ -78,6 +79,7 @@ class Segmenter:
         Parameters
         ----------
         fast : the first stage only, and nothing twice (the second pass sees the brain mirrored left-right)
+        mirrored : whether there is that second pass (test-time augmentation); see ``passes``
         maps : also return probabilities and entropy
         plausible : also return the volumes of other plausible segmentations
         progress, cancel : see ``pipeline.run_case``
@@ -93,7 +95,7 @@ class Segmenter:
         from .quality import estimate_quality
 
         volume = BrainVolume.of(case)
-        passes = self.passes(volume, fast=fast, progress=progress, cancel=cancel)
+        passes = self.passes(volume, fast=fast, mirrored=mirrored, progress=progress, cancel=cancel)
         mean = passes[0] if len(passes) == 1 else np.mean(passes, axis=0)
         native = resize_linear(mean, volume.box.shape)
         labels = postprocess(
@@ -283,6 +285,7 @@ def segment_case(
     fast: bool = False,
     model: Path | str | None = None,
     engine: str = "auto",
+    mirrored: bool | None = None,
     maps: bool = False,
     plausible: bool = False,
 ) -> SegmentationResult:
@@ -290,4 +293,6 @@ def segment_case(
     card = find_card(model)
     content = card.read_bytes() if card.is_file() else b""  # the segmenter says what is wrong with a missing one
     segmenter = _ready(card, content, device, engine)
-    return segmenter.run(case, fast=fast, maps=maps, plausible=plausible, progress=progress, cancel=cancel)
+    return segmenter.run(
+        case, fast=fast, mirrored=mirrored, maps=maps, plausible=plausible, progress=progress, cancel=cancel
+    )

@@ -136,6 +136,23 @@ def test_the_second_stage_sees_the_tumour_box_alone_and_counts_by_its_share(monk
     assert not fine.seen  # fast is the first stage alone
 
 
+def test_without_augmentation_every_stage_looks_once_and_the_plausible_volumes_hold_the_true_one(monkeypatch, model):
+    case = _case()
+    card = model({"spacing_mm": 2.0}, {"spacing_mm": 1.0, "field": "tumour"}, fine_share=1.0)
+    coarse, fine = _BrightFlair(gain=1.0), _BrightFlair(gain=1.0)
+    segmenter = _with_engines(monkeypatch, card, coarse, fine)
+    both = segmenter.run(case, plausible=True)
+    windows = len(coarse.seen), len(fine.seen)
+    coarse.seen.clear()
+    fine.seen.clear()
+    once = segmenter.run(case, mirrored=False, plausible=True)
+    assert (2 * len(coarse.seen), 2 * len(fine.seen)) == windows, "both stages look, each once"
+    assert (len(both.plausible), len(once.plausible)) == (6, 3)
+    sizes = [volumes["WT"] for volumes in once.plausible]
+    assert sizes == sorted(sizes, reverse=True) and sizes[0] > sizes[-1], "a lower threshold gives a larger tumour"
+    assert sizes[1] == (once.labels > 0).sum()
+
+
 def test_nothing_found_means_no_second_stage_and_no_tumour(monkeypatch, model):
     card = model({"spacing_mm": 2.0}, {"spacing_mm": 1.0, "field": "tumour"})
     fine = _BrightFlair()

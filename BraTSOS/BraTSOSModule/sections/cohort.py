@@ -52,7 +52,6 @@ class CohortSection(Section):
                 workers=ui.workersSpinBox.value,
                 device=self.parameters.device.value if self.parameters else "auto",
                 model=self.parameters.model if self.parameters else "",
-                fast=bool(self.parameters and not self.parameters.augmentation),
             )
             self._empty()
             ui.cohortLabel.text = _("Looking for cases")

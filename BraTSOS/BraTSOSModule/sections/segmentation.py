@@ -112,7 +112,7 @@ class SegmentationSection(Section):
                 output=parameters.output,
                 model=parameters.model,
                 device=parameters.device.value,
-                fast=not parameters.augmentation,
+                mirrored=None if parameters.augmentation else False,  # None: as the model's card says
             ),
             done,
         )
