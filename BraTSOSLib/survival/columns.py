@@ -158,7 +158,7 @@ def case_names(frame: pd.DataFrame, column: str, table: str) -> list[str]:
 
 def is_blank(values: pd.Series) -> np.ndarray:
     """Say which cells are empty or hold a word for it; bool, shape (n,)."""
-    blank = values.isna().to_numpy(dtype=bool)
+    blank = values.isna().to_numpy(dtype=bool, copy=True)  # newer pandas lends its own array, read-only
     if values.dtype == object or str(values.dtype).startswith(("str", "category")):
         blank |= values.astype(str).str.strip().str.lower().isin(_BLANK).to_numpy(dtype=bool)
     return blank

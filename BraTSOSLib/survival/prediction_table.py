@@ -100,7 +100,9 @@ def predict_table(
         estimates[part] = _estimates(student, data[part])
     result: dict[str, Any] = {"case": patients.names}
     chosen = np.nan_to_num(estimates[:, :3]).argmax(axis=1)
-    result["category"] = np.where(answered, np.array(CATEGORIES, dtype=object)[chosen], None)
+    categories = np.where(answered, np.array(CATEGORIES, dtype=object)[chosen], None)
+    # of the kind "object", because newer pandas would turn None into NaN
+    result["category"] = pd.Series(categories, dtype=object)
     result.update(zip((*PROBABILITIES, "days", "days_low", "days_high", "risk"), estimates.T, strict=True))
     result.update(words)
     predictions = pd.DataFrame(result, columns=list(COLUMNS))

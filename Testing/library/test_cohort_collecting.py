@@ -137,7 +137,8 @@ def test_the_same_cases_give_the_same_bytes(filled):
     folder = filled(known={"a": (150.0, 1), "b": (500.0, 0), "c": (250.0, 1), "d": (700.0, 1)})
     first = {name: (folder / name).read_bytes() for name in collected(folder)[0]}
     assert first == {name: (folder / name).read_bytes() for name in collected(folder)[0]}
-    assert len(first) == 7
+    tables = ("features.csv", "survival.csv", "volumes.csv", "observed.csv", "evaluation.html", "index.html")
+    assert set(first) - {"features.parquet"} == set(tables)
 
 
 def test_predictions_are_judged_where_survival_is_known(filled):
@@ -166,7 +167,7 @@ def test_too_few_known_survival_times_are_said(filled):
     folder = filled(known={"a": (150.0, 1)})
     files, notes = collected(folder)
     assert "evaluation.html" not in files
-    assert "too few" in notes[0]
+    assert any("too few" in note for note in notes)
 
 
 def test_results_that_cannot_be_written_leave_the_older_ones(filled, monkeypatch):
@@ -184,6 +185,7 @@ def test_results_that_cannot_be_written_leave_the_older_ones(filled, monkeypatch
 
 
 def test_a_phantom_and_small_cases_from_end_to_end(tmp_path):
+    pytest.importorskip("torch", reason="the phantom is segmented")
     write_phantoms(tmp_path / "in", cases=1, seed=3)
     (phantom,) = (tmp_path / "in").iterdir()
     write_case(tmp_path / "in" / "small")
