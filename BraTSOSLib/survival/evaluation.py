@@ -11,7 +11,8 @@ import numpy as np
 from ..errors import InputError
 from .baseline import class_mean_days, logistic_probabilities, ridge_log_days
 from .calibration import calibration_band, calibration_error, coverage, reliability
-from .categories import CATEGORIES, LONG_ABOVE, class_indices
+from .categories import CATEGORIES, class_indices
+from .censoring import known_category
 from .conformal import COVERAGE
 from .metrics import concordance_pairs, log_loss
 from .patient_table import SurvivalTable
@@ -85,7 +86,7 @@ def compare(
     draws = np.concatenate([np.arange(len(days))[None], draws])
     died = np.ones(len(days), dtype=bool) if events is None else np.asarray(events, dtype=bool)
     values = {name: _metric_draws(days, died, model, draws) for name, model in models.items()}
-    known = died | (days > LONG_ABOVE)
+    known = known_category(days, died)
     rows = dict(values)
     rows.update({f"{first} − {second}": values[first] - values[second] for first, second in pairs})
     results = []
@@ -119,7 +120,7 @@ def _metric_draws(days: np.ndarray, events: np.ndarray, model: ModelOutput, draw
     """Return the four metrics, shape (draws, 4), on each row of patient indices; the mean over the repeats."""
     counts = np.stack([np.bincount(row, minlength=len(days)) for row in draws]).astype(np.float64)
     truth = class_indices(days)
-    known = (events | (days > LONG_ABOVE)).astype(np.float64)
+    known = known_category(days, events).astype(np.float64)
     died = events.astype(np.float64)
     comparable = concordance_pairs(days, events).astype(np.float64)
     pairs = np.maximum(((counts @ comparable) * counts).sum(axis=1), 1e-12)

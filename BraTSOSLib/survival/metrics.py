@@ -199,16 +199,3 @@ def log_loss(days: np.ndarray, probabilities: np.ndarray) -> float:
     """
     chosen = np.asarray(probabilities)[np.arange(len(days)), class_indices(days)]
     return float(-np.log(np.clip(chosen, 1e-12, 1.0)).mean())
-
-
-def calibration_error(days: np.ndarray, probabilities: np.ndarray, bins: int = 5) -> float:
-    """Return the expected calibration error of the predicted class over equal-mass bins of its probability.
-
-    ``probabilities`` has the shape (n, 3). Naeini et al. 2015 (AAAI), with equal-mass instead of equal-width bins.
-    """
-    probabilities = np.asarray(probabilities)
-    confidence = probabilities.max(axis=1)
-    correct = (probabilities.argmax(axis=1) == class_indices(days)).astype(np.float64)
-    parts = np.array_split(np.argsort(confidence, kind="stable"), bins)
-    gaps = [len(part) * abs(correct[part].mean() - confidence[part].mean()) for part in parts if len(part)]
-    return float(sum(gaps) / len(confidence))

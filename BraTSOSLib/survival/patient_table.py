@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
-from .categories import LONG_ABOVE
+from .censoring import known_category
 from .covariates import VOLUME_REGIONS, encode
 
 COLLECTIONS = ("UPENN-GBM", "UCSF-PDGM")
@@ -77,7 +77,7 @@ class SurvivalTable:
 
     def class_known(self) -> np.ndarray:
         """Return whose category is known, shape (n,): deaths, and who outlived the last boundary."""
-        return self.events | (self.days > LONG_ABOVE)
+        return known_category(self.days, self.events)
 
     def cohort_titles(self) -> list[str]:
         """Return what a reader knows each pooled table by: the collection that its patients are named after."""
