@@ -158,7 +158,5 @@ def _words(
 def _estimates(student: Student, data: np.ndarray) -> np.ndarray:
     """Return the probabilities, days, interval and risk, shape (n, 7)."""
     probabilities, days = student.predict(data)
-    unknown = np.full(len(data), np.nan)
-    low, high = student.interval(data) if hasattr(student, "interval") else (unknown, unknown)
-    risk = student.risk(data) if hasattr(student, "risk") else unknown
-    return np.column_stack([probabilities, days, low, high, risk])
+    low, high = student.interval(data)
+    return np.column_stack([probabilities, days, low, high, student.risk(data)])

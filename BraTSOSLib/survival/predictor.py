@@ -44,6 +44,7 @@ def predict_survival(
     idh: str | None = None,
     kps: float | None = None,
     model: str | Path | Student | None = None,
+    explain: bool = True,
 ) -> Prediction:
     """Estimate overall survival from surgery of an adult with a pre-operative glioblastoma.
 
@@ -62,6 +63,8 @@ def predict_survival(
         card's ``arguments``.
     model : path or Student, optional
         See `student.load_student`.
+    explain : bool
+        Also give contributions and similar patients, which take nearly all of the time.
 
     Returns
     -------
@@ -94,7 +97,7 @@ def predict_survival(
     estimate: dict[str, Any] = {"category": None, "probabilities": None, "days": None}
     if not reasons:
         estimate = _estimate(student, row)
-        if len(student.cohort.days):
+        if explain and len(student.cohort.days):
             shown, base = contributions(student.risk, row, student.cohort.inputs, clinicals, inputs)
             place = cohort_place(student, estimate["risk"])
             estimate |= {"contributions": shown, "base_risk": base, "cohort": place}

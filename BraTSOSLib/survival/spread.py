@@ -34,7 +34,7 @@ def with_spread(
     the probabilities hold. A model that uses no volume gives the same estimate for each, and the spread says so.
     """
     each = [
-        predict_survival({volume_feature(region): value for region, value in found.items()}, **clinical)
+        predict_survival({volume_feature(region): value for region, value in found.items()}, explain=False, **clinical)
         for found in volumes
     ]
     given = [other for other in each if other.probabilities is not None]
